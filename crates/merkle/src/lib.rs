@@ -1,1 +1,10 @@
-//! kvitto-merkle
+//! Hashes, proofs and checks of the log and the status tree; checkpoints and notes.
+//!
+//! Pure: no I/O, no clock, no randomness, no keys. Only this crate imports `sha2`.
+
+pub mod hash;
+pub mod log;
+
+pub use hash::{EMPTY_ROOT, Hash, leaf_hash, node_hash, sha256};
+pub use log::Frontier;
+pub use sha2::{Digest, Sha256};
