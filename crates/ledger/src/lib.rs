@@ -1,1 +1,42 @@
-//! kvitto-ledger
+//! What may be recorded: statements, records, their bytes, and the rules that apply them to a state.
+//!
+//! ```text
+//!  bytes ──► Envelope::decode ──► verify(key) ──► Checked ──► execute::{build, execute} ──► ExecutedBlock
+//!            form (1xx)           signature        │           apply, in order, on a view     header, leaves,
+//!                                 (2xx), parallel  │           of ReadState (2xx to 7xx)      changes
+//!                                                  └── what mempools and gossip carry
+//! ```
+//!
+//! Pure: no I/O, no clock, no randomness. The rules are those of version 1; where two readers could differ, the tests quote the
+//! sentence. Only this crate imports `ed25519-dalek`, `serde_cbor` and `coset`.
+
+pub mod ids;
+pub mod did;
+pub mod keys;
+pub mod codec;
+pub mod commitment;
+pub mod credential;
+pub mod scope;
+pub mod document;
+pub mod statement;
+pub mod rejection;
+mod form;
+pub mod record;
+pub mod block;
+pub mod genesis;
+pub mod state;
+pub mod apply;
+pub mod execute;
+
+pub use block::{BlockBody, Header};
+pub use did::{Did, KeyId};
+pub use genesis::{Genesis, LedgerConfig};
+pub use ids::{
+    AccreditationId, Commitment, ConfigHash, HeaderId, Height, KeyBytes, LeafIndex, LedgerId, Nonce, Position,
+    RegistrantNumber, Signature, StatementId, Thumbprint, TimeMs,
+};
+pub use keys::{PublicKey, SigningKey};
+pub use record::{Record, RecordBody};
+pub use rejection::Rejection;
+pub use state::{ReadState, StateError, Tip};
+pub use statement::{Checked, Envelope, Statement};

@@ -1,0 +1,146 @@
+//! Form: everything about a statement that needs no state. The rejections with codes from 110 to 199, in their order.
+
+use std::collections::BTreeSet;
+
+use unicode_normalization::is_nfc;
+
+use crate::codec::encode;
+use crate::document::{METHODS_MAX, Relationships, SERVICES_MAX, VerificationMethod, is_https_url};
+use crate::ids::LedgerId;
+use crate::keys::PublicKey;
+use crate::rejection::Rejection;
+use crate::scope::{Role, is_type_id};
+use crate::statement::body::{
+    Accredit, Anchor, ITEMS_MAX, LEGAL_NAME_BYTES_MAX, LegalIdentifier, Onboard, PutIdentifier, RESERVE_MAX, Reserve,
+    SetAccreditationStatus, SetStatus,
+};
+use crate::statement::envelope::possession_holds;
+use crate::statement::{Body, Statement, VALIDITY_MS_MAX};
+use kvitto_merkle::status::StatusValue;
+
+/// Longest encoded DID document or accreditation, in bytes: 48 KiB (RULES 5.4), so that its record fits into a leaf.
+const DOCUMENT_BYTES_MAX: usize = 48 * 1024;
+/// Longest legal identifier scheme or value, and service id or type, in bytes.
+const SHORT_TEXT_BYTES_MAX: usize = 128;
+
+/// Checks the form of `statement`.
+///
+/// # Errors
+/// The first rejection in the order of checks.
+pub(crate) fn check(statement: &Statement, ledger: &LedgerId) -> Result<(), Rejection> {
+    let validity_ms = statement.not_after.0.checked_sub(statement.not_before.0);
+    if !validity_ms.is_some_and(|validity_ms| (1..=VALIDITY_MS_MAX).contains(&validity_ms)) {
+        return Err(Rejection::ValidityRange);
+    }
+    match &statement.body {
+        Body::Onboard(body) => onboard(body, ledger),
+        Body::PutIdentifier(body) => put_identifier(body),
+        Body::DeactivateIdentifier(_) => Ok(()),
+        Body::Accredit(body) => accredit(body),
+        Body::SetAccreditationStatus(body) => set_accreditation_status(body),
+        Body::Reserve(body) => reserve(body),
+        Body::Anchor(body) => anchor(body),
+        Body::SetStatus(body) => set_status(body),
+    }
+}
+
+fn onboard(body: &Onboard, ledger: &LedgerId) -> Result<(), Rejection> {
+    let key = PublicKey::new(&body.key).map_err(|_| Rejection::KeyInvalid)?;
+    ensure(is_legal_name(&body.legal_name), Rejection::LegalName)?;
+    ensure(is_legal_identifier(&body.legal_identifier), Rejection::LegalIdentifier)?;
+    ensure(is_country(&body.country), Rejection::Country)?;
+    ensure(possession_holds(body, &key, ledger), Rejection::PossessionProof)
+}
+
+fn put_identifier(body: &PutIdentifier) -> Result<(), Rejection> {
+    let thumbprints: BTreeSet<_> = body.methods.iter().filter_map(VerificationMethod::thumbprint).collect();
+    let keys_well_formed = (1..=METHODS_MAX).contains(&body.methods.len())
+        && thumbprints.len() == body.methods.len()
+        && body.methods.iter().all(|method| method.relationships.is_well_formed());
+    ensure(keys_well_formed, Rejection::DocumentKeys)?;
+    let ed25519_usable = body.methods.iter().filter_map(VerificationMethod::ed25519).all(|key| PublicKey::new(&key).is_ok());
+    ensure(ed25519_usable, Rejection::KeyInvalid)?;
+    let ids: BTreeSet<_> = body.services.iter().map(|service| &service.id).collect();
+    let services_well_formed = body.services.len() <= SERVICES_MAX
+        && ids.len() == body.services.len()
+        && body.services.iter().all(|service| {
+            is_short_text(&service.id) && is_short_text(&service.service_type) && is_https_url(&service.url)
+        });
+    ensure(services_well_formed, Rejection::DocumentServices)?;
+    let ledger_key_stays = body.methods.iter().any(|method| {
+        method.ed25519().is_some() && method.relationships.contains(Relationships::CAPABILITY_INVOCATION)
+    });
+    ensure(ledger_key_stays, Rejection::LastLedgerKey)?;
+    ensure(encode(body).len() <= DOCUMENT_BYTES_MAX, Rejection::LeafTooLarge)
+}
+
+fn accredit(body: &Accredit) -> Result<(), Rejection> {
+    ensure(body.role != Role::RootTao, Rejection::RoleUnknown)?;
+    ensure(body.scope.is_well_formed() && !body.scope.has_any(), Rejection::ScopeForm)?;
+    ensure(body.valid_from < body.valid_until, Rejection::AccreditationValidityRange)?;
+    ensure(body.policy.as_ref().is_none_or(|policy| is_https_url(&policy.url)), Rejection::PolicyUrl)?;
+    ensure(encode(body).len() <= DOCUMENT_BYTES_MAX, Rejection::LeafTooLarge)
+}
+
+fn set_accreditation_status(body: &SetAccreditationStatus) -> Result<(), Rejection> {
+    ensure(body.status.0 != StatusValue::Superseded, Rejection::StatusCode)?;
+    ensure(body.effective_from.is_none() || body.status.0 == StatusValue::Revoked, Rejection::EffectiveFromForm)
+}
+
+fn reserve(body: &Reserve) -> Result<(), Rejection> {
+    ensure((1..=RESERVE_MAX).contains(&body.count), Rejection::ItemCount)
+}
+
+fn anchor(body: &Anchor) -> Result<(), Rejection> {
+    ensure(is_type_id(&body.credential_type), Rejection::CredentialType)?;
+    ensure((1..=ITEMS_MAX).contains(&body.items.len()), Rejection::ItemCount)?;
+    ensure(body.items.is_sorted_by(|a, b| a.commitment < b.commitment), Rejection::ItemOrder)?;
+    let reserved: Vec<_> = body.items.iter().filter_map(|item| item.reserved).collect();
+    let distinct: BTreeSet<_> = reserved.iter().collect();
+    ensure(distinct.len() == reserved.len(), Rejection::ItemOrder)
+}
+
+fn set_status(body: &SetStatus) -> Result<(), Rejection> {
+    ensure((1..=ITEMS_MAX).contains(&body.items.len()), Rejection::ItemCount)?;
+    ensure(body.items.is_sorted_by(|a, b| a.target < b.target), Rejection::ItemOrder)?;
+    let successors_in_place = body
+        .items
+        .iter()
+        .all(|item| item.successor.is_some() == (item.status.0 == StatusValue::Superseded));
+    ensure(successors_in_place, Rejection::SuccessorForm)
+}
+
+/// A legal name: 1 to 256 bytes in NFC, without control, bidirectional or invisible characters, without outer spaces.
+pub(crate) fn is_legal_name(name: &str) -> bool {
+    (1..=LEGAL_NAME_BYTES_MAX).contains(&name.len())
+        && name.trim() == name
+        && is_nfc(name)
+        && !name.chars().any(|c| c.is_control() || is_invisible(c))
+}
+
+/// Format characters that change how a name looks without being seen (Unicode bidirectional controls, zero-width, tags).
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+fn is_legal_identifier(identifier: &LegalIdentifier) -> bool {
+    is_short_text(&identifier.scheme) && is_short_text(&identifier.value)
+}
+
+/// 1 to 128 printable ASCII characters, spaces only inside.
+fn is_short_text(text: &str) -> bool {
+    (1..=SHORT_TEXT_BYTES_MAX).contains(&text.len())
+        && text.trim() == text
+        && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
+}
+
+/// Two upper-case letters.
+pub(crate) fn is_country(country: &str) -> bool {
+    country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase())
+}
+
+pub(crate) fn ensure(holds: bool, otherwise: Rejection) -> Result<(), Rejection> {
+    if holds { Ok(()) } else { Err(otherwise) }
+}
