@@ -4,6 +4,9 @@
 
 pub mod hash;
 pub mod log;
+pub mod status;
+mod text;
+pub mod tile;
 
 pub use hash::{EMPTY_ROOT, Hash, leaf_hash, node_hash, sha256};
 pub use log::Frontier;
