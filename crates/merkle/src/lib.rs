@@ -2,12 +2,18 @@
 //!
 //! Pure: no I/O, no clock, no randomness, no keys. Only this crate imports `sha2`.
 
+pub mod checkpoint;
 pub mod hash;
 pub mod log;
+pub mod note;
 pub mod status;
 mod text;
 pub mod tile;
+pub mod tlog_proof;
 
+pub use checkpoint::Checkpoint;
 pub use hash::{EMPTY_ROOT, Hash, leaf_hash, node_hash, sha256};
 pub use log::Frontier;
+pub use note::Note;
 pub use sha2::{Digest, Sha256};
+pub use tlog_proof::TlogProof;
