@@ -365,7 +365,8 @@ mod tests {
 
     #[test]
     fn secrets_are_not_printed() {
-        let opening = SaltKey::new([1; 32]).opening_for(DigestAlgorithm::Sha256, DigestTarget::Jcs, Hash([2; 32]));
+        let opening =
+            SaltKey::new([1; 32]).opening_for(DigestAlgorithm::Sha256, DigestTarget::Jcs, Hash([2; 32]));
         let printed = format!("{opening:?} {:?}", SaltKey::new([1; 32]));
         assert!(printed.contains("Salt(secret)") && printed.contains("SaltKey(secret)"), "{printed}");
         assert!(!printed.contains(&hex::encode(opening.salt.unwrap().as_bytes())));

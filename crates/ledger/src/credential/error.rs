@@ -9,7 +9,9 @@ use crate::commitment::DigestTarget;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialError {
     /// The file is larger than the caller allows.
-    #[error("the file has {bytes} bytes, more than the {bytes_max} allowed; raise the limit if it really is one credential")]
+    #[error(
+        "the file has {bytes} bytes, more than the {bytes_max} allowed; raise the limit if it really is one credential"
+    )]
     FileTooLarge {
         /// Length of the file.
         bytes: usize,
@@ -22,7 +24,9 @@ pub enum CredentialError {
     EmptyFile,
 
     /// Neither JSON nor a JSON Web Signature: a PDF, an image, a text in another encoding.
-    #[error("the file is neither JSON nor a JSON Web Signature; to anchor a file of another kind, ask for its bytes (target `bytes`)")]
+    #[error(
+        "the file is neither JSON nor a JSON Web Signature; to anchor a file of another kind, ask for its bytes (target `bytes`)"
+    )]
     UnknownFormat,
 
     /// It begins like JSON, and breaks the grammar of RFC 8259 or is not UTF-8.
@@ -40,35 +44,45 @@ pub enum CredentialError {
     },
 
     /// A member name occurs twice in one object: readers would disagree about which one counts.
-    #[error("the member {name:?} occurs twice in one object, so readers may see different credentials; have the issuer's system write it once")]
+    #[error(
+        "the member {name:?} occurs twice in one object, so readers may see different credentials; have the issuer's system write it once"
+    )]
     DuplicateMember {
         /// The name, shortened.
         name: String,
     },
 
     /// A `\u` escape names half of a surrogate pair, which is no character.
-    #[error("the text at byte {offset} holds half of a surrogate pair, which is no character; have the issuer's system write valid Unicode")]
+    #[error(
+        "the text at byte {offset} holds half of a surrogate pair, which is no character; have the issuer's system write valid Unicode"
+    )]
     LoneSurrogate {
         /// Where the escape begins, from 0.
         offset: usize,
     },
 
     /// A number changes when it is read as an IEEE 754 double, as RFC 8785 requires.
-    #[error("the number {literal} does not survive being read as a double, so its canonical form would say something else; have it written as a string, or anchor the bytes (target `bytes`)")]
+    #[error(
+        "the number {literal} does not survive being read as a double, so its canonical form would say something else; have it written as a string, or anchor the bytes (target `bytes`)"
+    )]
     NumberNotPreserved {
         /// The number as written, shortened.
         literal: String,
     },
 
     /// A JSON object that is not a credential and holds one in a member.
-    #[error("this is not a credential but a wrapper around one: ask for the inner one by its member (unwrap `{member}`)")]
+    #[error(
+        "this is not a credential but a wrapper around one: ask for the inner one by its member (unwrap `{member}`)"
+    )]
     WrappedCredential {
         /// The member that holds the credential.
         member: String,
     },
 
     /// A JSON object that holds several credentials.
-    #[error("the file holds several credentials ({found}); anchor each in a file of its own, or name one member to unwrap")]
+    #[error(
+        "the file holds several credentials ({found}); anchor each in a file of its own, or name one member to unwrap"
+    )]
     SeveralCredentials {
         /// Where they are.
         found: String,
@@ -84,21 +98,27 @@ pub enum CredentialError {
     },
 
     /// A verifiable presentation: made by a holder for one verifier, and different each time.
-    #[error("this is a presentation ({found}), which a holder makes anew for each verifier; anchor the credential inside it")]
+    #[error(
+        "this is a presentation ({found}), which a holder makes anew for each verifier; anchor the credential inside it"
+    )]
     Presentation {
         /// By which member or type it is one.
         found: String,
     },
 
     /// Only the header of a JSON Web Signature: content and signature are missing.
-    #[error("this is only the header of a JSON Web Signature (alg {algorithm}); the content and the signature that belong after it, separated by dots, are missing: ask the issuer for the complete file")]
+    #[error(
+        "this is only the header of a JSON Web Signature (alg {algorithm}); the content and the signature that belong after it, separated by dots, are missing: ask the issuer for the complete file"
+    )]
     HeaderOnly {
         /// The header's `alg`, shortened.
         algorithm: String,
     },
 
     /// A JSON Web Encryption: what is inside cannot be read here.
-    #[error("the file is encrypted (JSON Web Encryption); decrypt it first and anchor the credential inside it")]
+    #[error(
+        "the file is encrypted (JSON Web Encryption); decrypt it first and anchor the credential inside it"
+    )]
     Encrypted,
 
     /// It looks like a JSON Web Signature and breaks RFC 7515, RFC 7797 or the SD-JWT format.
@@ -113,18 +133,24 @@ pub enum CredentialError {
     DetachedSeal,
 
     /// A JSON Web Token with `alg` `none` or an empty signature: it looks sealed and is not.
-    #[error("the file has the form of a seal but no signature, so nobody sealed it; ask the issuer for the sealed file")]
+    #[error(
+        "the file has the form of a seal but no signature, so nobody sealed it; ask the issuer for the sealed file"
+    )]
     NotSealed,
 
     /// A sealed text that is not a JSON object, such as a sealed PDF.
-    #[error("the sealed content is not a JSON object ({detail}); to anchor it anyway, ask for the file's bytes (target `bytes`)")]
+    #[error(
+        "the sealed content is not a JSON object ({detail}); to anchor it anyway, ask for the file's bytes (target `bytes`)"
+    )]
     SealedContentNotJson {
         /// What it is or what the parser met.
         detail: String,
     },
 
     /// Well-formed, and not a credential in any form known here.
-    #[error("this is not a credential: found {found}; a credential has a `type` and a `credentialSubject`, or a `vct`")]
+    #[error(
+        "this is not a credential: found {found}; a credential has a `type` and a `credentialSubject`, or a `vct`"
+    )]
     NotACredential {
         /// What the file is instead.
         found: String,

@@ -153,8 +153,11 @@ fn open_badges_identifier(identifier: &Value) -> Option<IssuerIdentifier> {
 }
 
 fn identified(scheme: &str, value: &str, country: Option<&str>) -> Option<IssuerIdentifier> {
-    let identifier =
-        IssuerIdentifier { scheme: scheme.to_owned(), value: value.to_owned(), country: country.map(str::to_owned) };
+    let identifier = IssuerIdentifier {
+        scheme: scheme.to_owned(),
+        value: value.to_owned(),
+        country: country.map(str::to_owned),
+    };
     (!value.is_empty()).then_some(identifier)
 }
 
@@ -168,7 +171,12 @@ fn status_entries(credential: &Map<String, Value>, claims: &Map<String, Value>) 
 
 fn w3c_entry(entry: &Value) -> Option<StatusEntry> {
     Some(StatusEntry {
-        entry_type: entry.get("type").map(strings).and_then(|types| types.first().copied()).unwrap_or("").to_owned(),
+        entry_type: entry
+            .get("type")
+            .map(strings)
+            .and_then(|types| types.first().copied())
+            .unwrap_or("")
+            .to_owned(),
         purpose: entry.get("statusPurpose").and_then(Value::as_str).map(str::to_owned),
         index: list_index(entry.get("statusListIndex")?)?,
         list: entry.get("statusListCredential")?.as_str()?.to_owned(),

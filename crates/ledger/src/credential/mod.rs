@@ -143,7 +143,11 @@ impl Credential {
 
 impl std::fmt::Debug for Credential {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Credential").field("bytes", &self.file.len()).field("seal", &self.seal).finish()
+        formatter
+            .debug_struct("Credential")
+            .field("bytes", &self.file.len())
+            .field("seal", &self.seal)
+            .finish()
     }
 }
 
@@ -203,7 +207,12 @@ fn read_object(object: Map<String, Value>) -> Result<Content, CredentialError> {
     shape::check_credential(&object)?;
     let has_proof = object.get("proof").is_some_and(|proof| proof.is_object() || proof.is_array());
     let seal = if has_proof { Seal::DataIntegrity } else { Seal::None };
-    Ok(Content { canonical: Some(canonical_form(&object)?), payload: None, seal, facts: Facts::read(&object) })
+    Ok(Content {
+        canonical: Some(canonical_form(&object)?),
+        payload: None,
+        seal,
+        facts: Facts::read(&object),
+    })
 }
 
 fn read_compact(text: &[u8], unwrap: Option<&str>) -> Result<Content, CredentialError> {
@@ -221,7 +230,9 @@ fn sealed_claims(payload: &[u8]) -> Result<Map<String, Value>, CredentialError> 
     match strict_json::parse(payload) {
         Ok(Value::Object(claims)) => Ok(claims),
         Ok(other) => Err(CredentialError::SealedContentNotJson { detail: shape::describe(&other) }),
-        Err(CredentialError::MalformedJson { detail }) => Err(CredentialError::SealedContentNotJson { detail }),
+        Err(CredentialError::MalformedJson { detail }) => {
+            Err(CredentialError::SealedContentNotJson { detail })
+        }
         Err(error) => Err(error),
     }
 }

@@ -3,11 +3,18 @@
 /// A double's exact decimal expansion never has more significant digits than this (767, rounded up).
 const SIGNIFICANT_DIGITS_MAX: usize = 800;
 
+/// As many digits as a program needs to print any double; not every program rounds the last one correctly.
+const PRINTED_DIGITS_MAX: usize = 17;
+
+/// 2^53: from here on a double has no fraction.
+const FRACTION_END: f64 = 9_007_199_254_740_992.0;
+
 /// Whether a JSON number says the same after it was read as a double.
 ///
-/// The double, rounded to as many significant digits as the literal has, must be the literal: `3.0`, `4.50`, `0.1`,
-/// `1E30` and `333333333.33333329` pass; `9007199254740993`, `1e400`, `1e-400` and an 18-digit fraction that lost its
-/// end do not. `literal` follows the grammar of RFC 8259; anything else is `false`.
+/// It does where the double gives the literal back, in its shortest form or rounded to as many significant digits as
+/// the literal has; and for a fraction of at most 17 digits, which is how programs print doubles.
+/// `3.0`, `4.50`, `0.1`, `1E30` and `333333333.33333329` pass; `9007199254740993`, `1e400`, `1e-400` and a fraction of
+/// 18 digits that lost its end do not. `literal` follows the grammar of RFC 8259; anything else is `false`.
 pub(super) fn survives_double(literal: &str) -> bool {
     let Some((digits, exponent)) = scientific(literal) else { return false };
     if digits.is_empty() {
@@ -16,10 +23,14 @@ pub(super) fn survives_double(literal: &str) -> bool {
     if digits.len() > SIGNIFICANT_DIGITS_MAX {
         return false;
     }
-    let Ok(double) = literal.parse::<f64>() else { return false };
+    let Ok(double) = literal.parse::<f64>().map(f64::abs) else { return false };
     let (first, rest) = digits.split_at(1);
     let point = if rest.is_empty() { "" } else { "." };
-    format!("{:.*e}", rest.len(), double.abs()) == format!("{first}{point}{rest}e{exponent}")
+    let written = format!("{first}{point}{rest}e{exponent}");
+    let fraction = i64::try_from(rest.len()).is_ok_and(|places| places > exponent);
+    written == format!("{double:e}")
+        || written == format!("{:.*e}", rest.len(), double)
+        || (fraction && digits.len() <= PRINTED_DIGITS_MAX && double.is_normal() && double < FRACTION_END)
 }
 
 /// The significant digits and the power of ten of the first of them; no digits for zero.
@@ -49,10 +60,37 @@ mod tests {
     #[test]
     fn numbers_that_a_double_holds_are_kept() {
         let kept = [
-            "0", "-0", "0.0", "0e999", "1", "-1", "3.0", "1.0", "36.0", "42.0", "4.50", "2e-3", "0.1", "-0.1", "1E30",
-            "100", "0.000000000000000000000000001", "333333333.33333329", "0.30000000000000004", "9007199254740991",
-            "9007199254740992", "9007199254740994", "9223372036854775808", "123456789012345680000",
-            "1.7976931348623157e308", "2.2250738585072014e-308", "5e-324", "-5e-324", "1e+2", "1E-7",
+            "0",
+            "-0",
+            "0.0",
+            "0e999",
+            "1",
+            "-1",
+            "3.0",
+            "1.0",
+            "36.0",
+            "42.0",
+            "4.50",
+            "2e-3",
+            "0.1",
+            "-0.1",
+            "1E30",
+            "100",
+            "0.000000000000000000000000001",
+            "333333333.33333329",
+            "0.30000000000000004",
+            "9007199254740991",
+            "9007199254740992",
+            "9007199254740994",
+            "9223372036854775808",
+            "123456789012345680000",
+            "6.189700196426902e+26",
+            "1.7976931348623157e308",
+            "2.2250738585072014e-308",
+            "5e-324",
+            "-5e-324",
+            "1e+2",
+            "1E-7",
         ];
         for literal in kept {
             assert!(survives_double(literal), "{literal}");
@@ -62,9 +100,21 @@ mod tests {
     #[test]
     fn numbers_that_a_double_changes_are_refused() {
         let changed = [
-            "9007199254740993", "-9007199254740993", "18446744073709551615", "12345678901234567890", "1e400",
-            "-1e400", "1.8e308", "1e-400", "2e-324", "3e-324", "3.141592653589793238", "9007199254740992.5",
-            "0.1000000000000000001", "1e99999999999999999999",
+            "9007199254740993",
+            "-9007199254740993",
+            "18446744073709551615",
+            "12345678901234567890",
+            "1e400",
+            "-1e400",
+            "1.8e308",
+            "1e-400",
+            "2e-324",
+            "3e-324",
+            "3.141592653589793238",
+            "9007199254740992.5",
+            "1e-310000",
+            "0.1000000000000000001",
+            "1e99999999999999999999",
         ];
         for literal in changed {
             assert!(!survives_double(literal), "{literal}");

@@ -72,7 +72,8 @@ pub(super) fn open_compact(text: &str) -> Result<Sealed, CredentialError> {
 /// Opens a JSON Web Signature in a JSON form; `None` where the object is none.
 pub(super) fn open_json(object: &Map<String, Value>) -> Option<Result<Sealed, CredentialError>> {
     let signed = object.contains_key("signatures")
-        || (object.contains_key("signature") && (object.contains_key("payload") || object.contains_key("protected")));
+        || (object.contains_key("signature")
+            && (object.contains_key("payload") || object.contains_key("protected")));
     signed.then(|| open_json_form(object))
 }
 
@@ -182,7 +183,8 @@ fn check_disclosures(disclosures: &str) -> Result<(), CredentialError> {
         return Ok(());
     }
     let parts: Vec<&str> = key_binding.splitn(4, '.').collect();
-    let complete = parts.len() == 3 && parts.iter().all(|part| base64url(part).is_some_and(|bytes| !bytes.is_empty()));
+    let complete =
+        parts.len() == 3 && parts.iter().all(|part| base64url(part).is_some_and(|bytes| !bytes.is_empty()));
     if complete { Ok(()) } else { Err(malformed("what follows the last `~` is no key binding token")) }
 }
 

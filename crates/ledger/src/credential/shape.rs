@@ -59,7 +59,8 @@ fn describe_object(object: &Map<String, Value>) -> String {
     if object.is_empty() {
         return "an empty JSON object".to_owned();
     }
-    let names: Vec<String> = object.keys().take(NAMES_SHOWN_MAX).map(|name| format!("`{}`", shortened(name))).collect();
+    let names: Vec<String> =
+        object.keys().take(NAMES_SHOWN_MAX).map(|name| format!("`{}`", shortened(name))).collect();
     let more = if object.len() > NAMES_SHOWN_MAX { " and others" } else { "" };
     format!("a JSON object with {}{more}", names.join(", "))
 }
@@ -73,9 +74,12 @@ fn presentation_sign(object: &Map<String, Value>) -> Option<String> {
 }
 
 fn not_a_credential(object: &Map<String, Value>) -> CredentialError {
-    let holders: Vec<&String> = object.iter().filter(|(_, value)| holds_credential(value)).map(|(name, _)| name).collect();
+    let holders: Vec<&String> =
+        object.iter().filter(|(_, value)| holds_credential(value)).map(|(name, _)| name).collect();
     let lists = object.iter().find_map(|(name, value)| match value {
-        Value::Array(items) if !items.is_empty() && items.iter().all(holds_credential) => Some((name, items.len())),
+        Value::Array(items) if !items.is_empty() && items.iter().all(holds_credential) => {
+            Some((name, items.len()))
+        }
         _ => None,
     });
     match (holders.as_slice(), lists) {
@@ -85,7 +89,8 @@ fn not_a_credential(object: &Map<String, Value>) -> CredentialError {
         },
         ([member], _) => CredentialError::WrappedCredential { member: shortened(member) },
         (members, _) => {
-            let names: Vec<String> = members.iter().take(6).map(|name| format!("`{}`", shortened(name))).collect();
+            let names: Vec<String> =
+                members.iter().take(6).map(|name| format!("`{}`", shortened(name))).collect();
             CredentialError::SeveralCredentials { found: format!("members {}", names.join(", ")) }
         }
     }
@@ -94,7 +99,9 @@ fn not_a_credential(object: &Map<String, Value>) -> CredentialError {
 /// Whether a member's value is a credential, plain or sealed.
 fn holds_credential(value: &Value) -> bool {
     match value {
-        Value::Object(object) => is_credential(object) || seal::open_json(object).is_some_and(|opened| opened.is_ok()),
+        Value::Object(object) => {
+            is_credential(object) || seal::open_json(object).is_some_and(|opened| opened.is_ok())
+        }
         Value::String(text) => text.starts_with("ey") && seal::open_compact(text).is_ok(),
         _ => false,
     }

@@ -71,7 +71,8 @@ fn is_language_tag(tag: &str) -> bool {
     let primary = subtags.next().unwrap_or("");
     (2..=3).contains(&primary.len())
         && primary.bytes().all(|byte| byte.is_ascii_alphabetic())
-        && subtags.all(|tag| (1..=8).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        && subtags
+            .all(|tag| (1..=8).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 #[cfg(test)]
@@ -90,12 +91,18 @@ mod tests {
     #[test]
     fn every_way_of_writing_a_text_is_read() {
         check(json!("Title"), &[("", "Title")]);
-        check(json!({"en": "Title", "sv": ["Titel", "Rubrik"]}), &[("en", "Title"), ("sv", "Titel"), ("sv", "Rubrik")]);
+        check(
+            json!({"en": "Title", "sv": ["Titel", "Rubrik"]}),
+            &[("en", "Title"), ("sv", "Titel"), ("sv", "Rubrik")],
+        );
         check(
             json!([{"@value": "Title", "@language": "en"}, {"@value": "عنوان", "@language": "ar", "@direction": "rtl"}]),
             &[("en", "Title"), ("ar", "عنوان")],
         );
-        check(json!({"id": "urn:x", "type": "Note", "noteLiteral": {"sv-SE": "Titel"}}), &[("sv-SE", "Titel")]);
+        check(
+            json!({"id": "urn:x", "type": "Note", "noteLiteral": {"sv-SE": "Titel"}}),
+            &[("sv-SE", "Titel")],
+        );
         check(json!(["Title", {"und": "Titel"}]), &[("", "Title"), ("und", "Titel")]);
         check(json!({"id": "urn:x", "type": "Concept"}), &[]);
         check(json!([null, 1, true, [], {}, " "]), &[]);
