@@ -26,7 +26,7 @@ pub enum DecodeError {
 }
 
 /// The deterministic bytes of `value`.
-pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     serde_cbor::to_vec(value).expect("our types hold nothing that CBOR cannot express")
 }
 

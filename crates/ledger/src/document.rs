@@ -116,7 +116,9 @@ cbor_array! {
 ///
 /// The grammar is small on purpose: no user info, no fragment, no IP literals, nothing that two parsers read apart.
 pub fn is_https_url(url: &str) -> bool {
-    let Some(rest) = url.strip_prefix("https://").filter(|_| url.len() <= URL_BYTES_MAX) else { return false };
+    let Some(rest) = url.strip_prefix("https://").filter(|_| url.len() <= URL_BYTES_MAX) else {
+        return false;
+    };
     let (authority, path) = match rest.find(['/', '?']) {
         Some(at) => rest.split_at(at),
         None => (rest, ""),
@@ -136,7 +138,8 @@ pub fn is_https_url(url: &str) -> bool {
             && port.bytes().all(|byte| byte.is_ascii_digit())
             && port.parse::<u16>().is_ok_and(|port| port != 0)
     };
-    let is_name = !host.rsplit('.').next().is_some_and(|label| label.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_name =
+        !host.rsplit('.').next().is_some_and(|label| label.bytes().all(|byte| byte.is_ascii_digit()));
     host.len() <= 253
         && is_name
         && host.split('.').all(label_ok)

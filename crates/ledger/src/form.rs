@@ -11,8 +11,8 @@ use crate::keys::PublicKey;
 use crate::rejection::Rejection;
 use crate::scope::{Role, is_type_id};
 use crate::statement::body::{
-    Accredit, Anchor, ITEMS_MAX, LEGAL_NAME_BYTES_MAX, LegalIdentifier, Onboard, PutIdentifier, RESERVE_MAX, Reserve,
-    SetAccreditationStatus, SetStatus,
+    Accredit, Anchor, ITEMS_MAX, LEGAL_NAME_BYTES_MAX, LegalIdentifier, Onboard, PutIdentifier, RESERVE_MAX,
+    Reserve, SetAccreditationStatus, SetStatus,
 };
 use crate::statement::envelope::possession_holds;
 use crate::statement::{Body, Statement, VALIDITY_MS_MAX};
@@ -58,7 +58,8 @@ fn put_identifier(body: &PutIdentifier) -> Result<(), Rejection> {
         && thumbprints.len() == body.methods.len()
         && body.methods.iter().all(|method| method.relationships.is_well_formed());
     ensure(keys_well_formed, Rejection::DocumentKeys)?;
-    let ed25519_usable = body.methods.iter().filter_map(VerificationMethod::ed25519).all(|key| PublicKey::new(&key).is_ok());
+    let ed25519_usable =
+        body.methods.iter().filter_map(VerificationMethod::ed25519).all(|key| PublicKey::new(&key).is_ok());
     ensure(ed25519_usable, Rejection::KeyInvalid)?;
     let ids: BTreeSet<_> = body.services.iter().map(|service| &service.id).collect();
     let services_well_formed = body.services.len() <= SERVICES_MAX
@@ -84,7 +85,10 @@ fn accredit(body: &Accredit) -> Result<(), Rejection> {
 
 fn set_accreditation_status(body: &SetAccreditationStatus) -> Result<(), Rejection> {
     ensure(body.status.0 != StatusValue::Superseded, Rejection::StatusCode)?;
-    ensure(body.effective_from.is_none() || body.status.0 == StatusValue::Revoked, Rejection::EffectiveFromForm)
+    ensure(
+        body.effective_from.is_none() || body.status.0 == StatusValue::Revoked,
+        Rejection::EffectiveFromForm,
+    )
 }
 
 fn reserve(body: &Reserve) -> Result<(), Rejection> {
@@ -103,10 +107,8 @@ fn anchor(body: &Anchor) -> Result<(), Rejection> {
 fn set_status(body: &SetStatus) -> Result<(), Rejection> {
     ensure((1..=ITEMS_MAX).contains(&body.items.len()), Rejection::ItemCount)?;
     ensure(body.items.is_sorted_by(|a, b| a.target < b.target), Rejection::ItemOrder)?;
-    let successors_in_place = body
-        .items
-        .iter()
-        .all(|item| item.successor.is_some() == (item.status.0 == StatusValue::Superseded));
+    let successors_in_place =
+        body.items.iter().all(|item| item.successor.is_some() == (item.status.0 == StatusValue::Superseded));
     ensure(successors_in_place, Rejection::SuccessorForm)
 }
 

@@ -22,6 +22,9 @@ pub const ROOTS_MAX: usize = 64;
 /// Longest origin, in bytes.
 pub const ORIGIN_BYTES_MAX: usize = 128;
 
+/// Longest encoded genesis, in bytes, so that its record fits into a leaf.
+pub const GENESIS_BYTES_MAX: usize = 65_000;
+
 const MEMBER_KEY_TAG: &[u8] = b"kvitto/member-key/v1";
 const CONFIG_TAG: &[u8] = b"kvitto/config/v1";
 
@@ -219,6 +222,9 @@ pub enum GenesisError {
     /// The limits would keep statements of allowed size from ever being executed.
     #[error("limits must be at least 4,096")]
     Limits,
+    /// The `Genesis` record would not fit into a leaf.
+    #[error("the genesis is {0} bytes long, at most {GENESIS_BYTES_MAX} are allowed")]
+    TooLarge(usize),
     /// Not the rules of this build.
     #[error("rules version {0} is not known to this build")]
     RulesVersion(u16),
@@ -240,7 +246,9 @@ impl Genesis {
         if config.rules_version != RULES_VERSION {
             return Err(GenesisError::RulesVersion(config.rules_version));
         }
-        if !(1..=MEMBERS_MAX).contains(&config.members.len()) || !(1..=ROOTS_MAX).contains(&config.roots.len()) {
+        if !(1..=MEMBERS_MAX).contains(&config.members.len())
+            || !(1..=ROOTS_MAX).contains(&config.roots.len())
+        {
             return Err(GenesisError::Count);
         }
         let smallest = config.limits.reserved_unused_max.min(config.limits.revocations_per_hour_max);
@@ -248,7 +256,9 @@ impl Genesis {
             return Err(GenesisError::Limits);
         }
         self.check_members()?;
-        self.check_roots()
+        self.check_roots()?;
+        let bytes = encode(self).len();
+        if bytes > GENESIS_BYTES_MAX { Err(GenesisError::TooLarge(bytes)) } else { Ok(()) }
     }
 
     fn check_members(&self) -> Result<(), GenesisError> {

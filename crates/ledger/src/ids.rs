@@ -9,8 +9,14 @@ use serde::{Deserialize, Serialize};
 macro_rules! byte_id {
     ($($(#[$meta:meta])* pub struct $name:ident([u8; $len:literal]);)*) => {$(
         $(#[$meta])*
-        #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub [u8; $len]);
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self([0; $len])
+            }
+        }
 
         impl $name {
             /// The bytes.

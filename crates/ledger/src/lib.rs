@@ -10,30 +10,30 @@
 //! Pure: no I/O, no clock, no randomness. The rules are those of version 1; where two readers could differ, the tests quote the
 //! sentence. Only this crate imports `ed25519-dalek`, `serde_cbor` and `coset`.
 
-pub mod ids;
-pub mod did;
-pub mod keys;
+pub mod apply;
+pub mod block;
 pub mod codec;
 pub mod commitment;
 pub mod credential;
-pub mod scope;
+pub mod did;
 pub mod document;
-pub mod statement;
-pub mod rejection;
-mod form;
-pub mod record;
-pub mod block;
-pub mod genesis;
-pub mod state;
-pub mod apply;
 pub mod execute;
+mod form;
+pub mod genesis;
+pub mod ids;
+pub mod keys;
+pub mod record;
+pub mod rejection;
+pub mod scope;
+pub mod state;
+pub mod statement;
 
 pub use block::{BlockBody, Header};
 pub use did::{Did, KeyId};
 pub use genesis::{Genesis, LedgerConfig};
 pub use ids::{
-    AccreditationId, Commitment, ConfigHash, HeaderId, Height, KeyBytes, LeafIndex, LedgerId, Nonce, Position,
-    RegistrantNumber, Signature, StatementId, Thumbprint, TimeMs,
+    AccreditationId, Commitment, ConfigHash, HeaderId, Height, KeyBytes, LeafIndex, LedgerId, Nonce,
+    Position, RegistrantNumber, Signature, StatementId, Thumbprint, TimeMs,
 };
 pub use keys::{PublicKey, SigningKey};
 pub use record::{Record, RecordBody};

@@ -13,7 +13,8 @@ use crate::commitment::{DigestAlgorithm, DigestTarget};
 use crate::did::Did;
 use crate::document::{Service, VerificationMethod};
 use crate::ids::{
-    AccreditationId, Commitment, ConfigHash, HeaderId, Height, LeafIndex, LedgerId, Position, StatementId, TimeMs,
+    AccreditationId, Commitment, ConfigHash, HeaderId, Height, LeafIndex, LedgerId, Position, StatementId,
+    TimeMs,
 };
 use crate::scope::{Role, Scope};
 use crate::statement::body::{LegalIdentifier, Policy, Reason, StatusCode};

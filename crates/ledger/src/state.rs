@@ -12,8 +12,8 @@ use crate::codec::cbor_array;
 use crate::did::Did;
 use crate::document::{Relationships, Service, VerificationMethod};
 use crate::ids::{
-    AccreditationId, Commitment, HeaderId, Height, KeyBytes, LeafIndex, Position, RegistrantNumber, StatementId,
-    Thumbprint, TimeMs,
+    AccreditationId, Commitment, HeaderId, Height, KeyBytes, LeafIndex, Position, RegistrantNumber,
+    StatementId, Thumbprint, TimeMs,
 };
 use crate::rejection::Rejection;
 use crate::scope::{Role, Scope};
@@ -264,7 +264,9 @@ impl Outcome {
     pub fn item(&self, item: u32) -> ItemOutcome {
         match self.exceptions.binary_search_by_key(&item, |exception| exception.item) {
             Ok(at) => self.exceptions[at].outcome,
-            Err(before) => ItemOutcome::Recorded { leaf: LeafIndex(self.first_leaf.0 + u64::from(item) - before as u64) },
+            Err(before) => {
+                ItemOutcome::Recorded { leaf: LeafIndex(self.first_leaf.0 + u64::from(item) - before as u64) }
+            }
         }
     }
 }
@@ -357,4 +359,3 @@ impl Changes {
         self.outcomes.extend(later.outcomes);
     }
 }
-

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use coset::{CborSerializable, CoseSign1, CoseSign1Builder, HeaderBuilder, TaggedCborSerializable, iana};
+use coset::{CoseSign1, CoseSign1Builder, HeaderBuilder, TaggedCborSerializable, iana};
 use kvitto_merkle::sha256;
 
 use super::{PayloadHead, STATEMENT_BYTES_MAX, STATEMENT_VERSION, Statement};
@@ -47,7 +47,8 @@ impl Envelope {
             .ok()
             .and_then(|kid| kid.parse().ok())
             .ok_or(Rejection::KidSyntax)?;
-        let signature = cose.signature.as_slice().try_into().map(Signature).map_err(|_| Rejection::CoseMalformed)?;
+        let signature =
+            cose.signature.as_slice().try_into().map(Signature).map_err(|_| Rejection::CoseMalformed)?;
         let payload = cose.payload.as_deref().ok_or(Rejection::CoseMalformed)?;
         if cose_sign1(&key_id, payload, &signature) != *bytes {
             return Err(Rejection::CoseNotCanonical);
@@ -172,8 +173,10 @@ fn sign_payload(payload: &[u8], did: Did, key: &SigningKey, aad: &[u8]) -> Vec<u
 }
 
 fn unsigned(key_id: &KeyId, payload: &[u8]) -> CoseSign1Builder {
-    let protected =
-        HeaderBuilder::new().algorithm(iana::Algorithm::EdDSA).key_id(key_id.to_string().into_bytes()).build();
+    let protected = HeaderBuilder::new()
+        .algorithm(iana::Algorithm::EdDSA)
+        .key_id(key_id.to_string().into_bytes())
+        .build();
     CoseSign1Builder::new().protected(protected).payload(payload.to_vec())
 }
 

@@ -14,8 +14,8 @@ use serde::ser::SerializeTuple;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use body::{
-    Accredit, Anchor, AnchorItem, DeactivateIdentifier, LegalIdentifier, Onboard, Policy, Possession, PutIdentifier,
-    Reason, Reserve, SetAccreditationStatus, SetStatus, StatusItem, StatusTarget,
+    Accredit, Anchor, AnchorItem, DeactivateIdentifier, LegalIdentifier, Onboard, Policy, Possession,
+    PutIdentifier, Reason, Reserve, SetAccreditationStatus, SetStatus, StatusItem, StatusTarget,
 };
 pub use envelope::{Checked, Envelope};
 
@@ -230,7 +230,8 @@ impl<'de> Deserialize<'de> for PayloadHead {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<PayloadHead, A::Error> {
                 let version = next_field(&mut array)?;
-                let _: (u64, u64, Nonce) = (next_field(&mut array)?, next_field(&mut array)?, next_field(&mut array)?);
+                let _: (u64, u64, Nonce) =
+                    (next_field(&mut array)?, next_field(&mut array)?, next_field(&mut array)?);
                 let kind = next_field(&mut array)?;
                 while array.next_element::<de::IgnoredAny>()?.is_some() {}
                 Ok(PayloadHead { version, kind })

@@ -1,0 +1,258 @@
+//! A copy-on-write view of the state: the committed state, what the block has changed so far, and what the present statement changes.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use kvitto_merkle::status::{Chunk, StatusValue, chunk_index};
+
+use crate::did::Did;
+use crate::ids::{AccreditationId, Commitment, LeafIndex, Position, RegistrantNumber, StatementId, TimeMs};
+use crate::record::{LEAF_BYTES_MAX, Record, RecordBody};
+use crate::rejection::Rejection;
+use crate::state::{
+    Accreditation, AccreditationKey, Changes, Identifier, Outcome, Place, ReadState, StateError, Tip, Usage,
+};
+
+/// What was done so far, by the block's earlier statements or by the present one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Effects {
+    pub(crate) changes: Changes,
+    pub(crate) leaves: Vec<Vec<u8>>,
+    pub(crate) positions: u64,
+    pub(crate) registrants: u32,
+}
+
+/// See the module's head. Reads look at the statement's changes first, then the block's, then the state.
+pub(crate) struct View<'a, S> {
+    state: &'a S,
+    first_leaf: u64,
+    first_position: u64,
+    block: Effects,
+    pending: Effects,
+    statement_id: StatementId,
+    time: TimeMs,
+    identifiers_read: RefCell<BTreeMap<Did, Option<Rc<Identifier>>>>,
+    accreditations_read: RefCell<BTreeMap<AccreditationKey, Option<Rc<Accreditation>>>>,
+}
+
+impl<'a, S: ReadState> View<'a, S> {
+    /// The state after `tip`, with nothing done yet.
+    pub(crate) fn new(state: &'a S, tip: &Tip) -> Self {
+        let nothing =
+            Effects { positions: tip.positions, registrants: tip.registrants, ..Effects::default() };
+        Self {
+            state,
+            first_leaf: tip.frontier.size(),
+            first_position: tip.positions,
+            pending: nothing.clone(),
+            block: nothing,
+            statement_id: StatementId::default(),
+            time: TimeMs::default(),
+            identifiers_read: RefCell::default(),
+            accreditations_read: RefCell::default(),
+        }
+    }
+
+    /// Records that follow are caused by this statement, at this time.
+    pub(crate) fn begin(&mut self, statement_id: StatementId, time: TimeMs) {
+        (self.statement_id, self.time) = (statement_id, time);
+    }
+
+    /// Number of records that the block would have with the pending ones.
+    pub(crate) fn records(&self) -> usize {
+        self.block.leaves.len() + self.pending.leaves.len()
+    }
+
+    /// Number of positions that the block would allocate with the pending ones.
+    pub(crate) fn positions_allocated(&self) -> u64 {
+        self.pending.positions - self.first_position
+    }
+
+    /// Makes the pending effects part of the block.
+    pub(crate) fn keep(&mut self) {
+        let Effects { changes, leaves, positions, registrants } = std::mem::take(&mut self.pending);
+        self.block.changes.absorb(changes);
+        self.block.leaves.extend(leaves);
+        (self.block.positions, self.block.registrants) = (positions, registrants);
+        self.discard();
+    }
+
+    /// Forgets the pending effects.
+    pub(crate) fn discard(&mut self) {
+        self.pending = Effects {
+            positions: self.block.positions,
+            registrants: self.block.registrants,
+            ..Effects::default()
+        };
+    }
+
+    /// Ends the block: everything that was kept.
+    pub(crate) fn into_effects(self) -> Effects {
+        self.block
+    }
+
+    /// The index that the next record will have.
+    pub(crate) fn next_leaf(&self) -> LeafIndex {
+        LeafIndex(self.first_leaf + self.records() as u64)
+    }
+
+    /// Appends a record of the present statement.
+    pub(crate) fn record(&mut self, body: RecordBody) -> Result<LeafIndex, Rejection> {
+        let leaf = self.next_leaf();
+        let bytes = Record { time: self.time, statement_id: self.statement_id, body }.encode();
+        if bytes.len() > LEAF_BYTES_MAX {
+            return Err(Rejection::LeafTooLarge);
+        }
+        self.pending.leaves.push(bytes);
+        Ok(leaf)
+    }
+
+    pub(crate) fn identifier(&self, did: &Did) -> Result<Option<Rc<Identifier>>, StateError> {
+        if let Some(changed) = self.changed(|changes| changes.identifiers.get(did)) {
+            return Ok(Some(Rc::new(changed.clone())));
+        }
+        if let Some(read) = self.identifiers_read.borrow().get(did) {
+            return Ok(read.clone());
+        }
+        let read = self.state.identifier(did)?.map(Rc::new);
+        self.identifiers_read.borrow_mut().insert(*did, read.clone());
+        Ok(read)
+    }
+
+    pub(crate) fn accreditation(
+        &self,
+        key: &AccreditationKey,
+    ) -> Result<Option<Rc<Accreditation>>, StateError> {
+        if let Some(changed) = self.changed(|changes| changes.accreditations.get(key)) {
+            return Ok(Some(Rc::new(changed.clone())));
+        }
+        if let Some(read) = self.accreditations_read.borrow().get(key) {
+            return Ok(read.clone());
+        }
+        let read = self.state.accreditation(key)?.map(Rc::new);
+        self.accreditations_read.borrow_mut().insert(*key, read.clone());
+        Ok(read)
+    }
+
+    pub(crate) fn accreditations_of(&self, subject: &Did) -> Result<Vec<AccreditationId>, StateError> {
+        let mut ids = self.state.accreditations_of(subject)?;
+        let changed = [&self.block, &self.pending]
+            .into_iter()
+            .flat_map(|effects| effects.changes.accreditations.keys());
+        ids.extend(changed.filter(|key| key.subject == *subject).map(|key| key.id));
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
+    }
+
+    /// Where these commitments of one issuer are, in the order asked.
+    pub(crate) fn anchors(
+        &self,
+        issuer: RegistrantNumber,
+        commitments: &[Commitment],
+    ) -> Result<Vec<Option<Position>>, StateError> {
+        let mut found = self.state.anchors(issuer, commitments)?;
+        for (position, commitment) in found.iter_mut().zip(commitments) {
+            if position.is_none() {
+                *position = self.changed(|changes| changes.anchors.get(&(issuer, *commitment))).copied();
+            }
+        }
+        Ok(found)
+    }
+
+    pub(crate) fn place(&self, position: Position) -> Result<Option<Place>, StateError> {
+        match self.changed(|changes| changes.places.get(&position)) {
+            Some(place) => Ok(Some(*place)),
+            None => self.state.place(position),
+        }
+    }
+
+    pub(crate) fn status(&self, position: Position) -> Result<StatusValue, StateError> {
+        Ok(self.chunk(chunk_index(position.0))?.value(position.0))
+    }
+
+    pub(crate) fn usage(&self, registrant: RegistrantNumber) -> Result<Usage, StateError> {
+        match self.changed(|changes| changes.usage.get(&registrant)) {
+            Some(usage) => Ok(*usage),
+            None => self.state.usage(registrant),
+        }
+    }
+
+    pub(crate) fn outcome(&self, id: &StatementId) -> Result<Option<Outcome>, StateError> {
+        match self.changed(|changes| changes.outcomes.get(id)) {
+            Some(outcome) => Ok(Some(outcome.clone())),
+            None => self.state.outcome(id),
+        }
+    }
+
+    pub(crate) fn put_identifier(&mut self, identifier: Identifier) {
+        self.pending.changes.identifiers.insert(identifier.did, identifier);
+    }
+
+    pub(crate) fn put_accreditation(&mut self, accreditation: Accreditation) {
+        self.pending.changes.accreditations.insert(accreditation.key, accreditation);
+    }
+
+    pub(crate) fn put_anchor(
+        &mut self,
+        issuer: RegistrantNumber,
+        commitment: Commitment,
+        position: Position,
+    ) {
+        self.pending.changes.anchors.insert((issuer, commitment), position);
+    }
+
+    pub(crate) fn put_place(&mut self, position: Position, place: Place) {
+        self.pending.changes.places.insert(position, place);
+    }
+
+    pub(crate) fn put_usage(&mut self, registrant: RegistrantNumber, usage: Usage) {
+        self.pending.changes.usage.insert(registrant, usage);
+    }
+
+    pub(crate) fn put_outcome(&mut self, id: StatementId, outcome: Outcome) {
+        self.pending.changes.outcomes.insert(id, outcome);
+    }
+
+    /// Sets a position's bits; `leaf` is the record that says so.
+    pub(crate) fn put_status(
+        &mut self,
+        position: Position,
+        value: StatusValue,
+        leaf: LeafIndex,
+    ) -> Result<(), StateError> {
+        let index = chunk_index(position.0);
+        let mut chunk = self.chunk(index)?;
+        chunk.set(position.0, value);
+        self.pending.changes.chunks.insert(index, chunk);
+        self.pending.changes.status_leaves.insert(position, leaf);
+        Ok(())
+    }
+
+    /// Takes the next `count` positions; gives the first one.
+    pub(crate) fn allocate(&mut self, count: u32) -> Position {
+        let first = Position(self.pending.positions);
+        self.pending.positions += u64::from(count);
+        first
+    }
+
+    /// Takes the next organisation's number.
+    pub(crate) fn next_registrant(&mut self) -> RegistrantNumber {
+        let number = RegistrantNumber(self.pending.registrants);
+        self.pending.registrants += 1;
+        number
+    }
+
+    fn chunk(&self, index: u64) -> Result<Chunk, StateError> {
+        match self.changed(|changes| changes.chunks.get(&index)) {
+            Some(chunk) => Ok(chunk.clone()),
+            None => Ok(self.state.status_chunk(index)?.unwrap_or(Chunk::ZERO)),
+        }
+    }
+
+    /// What the present statement, or else the block so far, has made of something.
+    fn changed<T>(&self, find: impl Fn(&Changes) -> Option<&T>) -> Option<&T> {
+        find(&self.pending.changes).or_else(|| find(&self.block.changes))
+    }
+}
