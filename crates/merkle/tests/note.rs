@@ -113,7 +113,8 @@ fn lines_count_by_the_rules_of_signed_notes() {
         line.to_string().replace("node3", "somebody-else").parse().expect("a line")
     };
     let at = |node, time| cosignature_line(node, time, text);
-    let cases: [(&str, Vec<NoteSignature>, Option<&[Option<u64>]>); 10] = [
+    type Times<'a> = Option<&'a [Option<u64>]>;
+    let cases: [(&str, Vec<NoteSignature>, Times<'_>); 10] = [
         ("no line at all", vec![], None),
         ("the log alone", vec![log_line(text)], Some(&[None])),
         ("two cosigners", vec![at(1, 5), at(0, 4)], Some(&[Some(5), Some(4)])),

@@ -10,7 +10,7 @@ use kvitto_merkle::note::{Note, VerifierKey, verify_note};
 use kvitto_merkle::policy::Policy;
 use kvitto_merkle::tile::{Tile, TileNodes, TilePath, TileSource, decode_bundle};
 use kvitto_merkle::tlog_proof::TlogProof;
-use kvitto_merkle::{Checkpoint, Frontier, Hash, leaf_hash};
+use kvitto_merkle::{Checkpoint, Frontier, Hash, leaf_hash, sha256};
 use serde_json::Value;
 use support::{vectors, verify};
 
@@ -62,10 +62,16 @@ fn json_files(folder: PathBuf) -> Vec<(PathBuf, Value)> {
     files
 }
 
+/// A hash of the vectors. Some are placeholders of other lengths, which our type cannot hold:
+/// their hash stands for them, so that the check and not the length decides.
 fn base64(value: &Value) -> Option<Hash> {
     use base64::Engine;
     let bytes = base64::engine::general_purpose::STANDARD.decode(value.as_str()?).ok()?;
-    bytes.try_into().ok().map(Hash)
+    match <[u8; 32]>::try_from(&bytes[..]) {
+        Ok(bytes) => Some(Hash(bytes)),
+        Err(_) if bytes.is_empty() => None,
+        Err(_) => Some(sha256(&[&bytes])),
+    }
 }
 
 fn hashes(value: &Value) -> Option<Vec<Hash>> {
@@ -90,8 +96,8 @@ fn is_consistent(vector: &Value) -> Option<()> {
 #[test]
 fn the_proofs_of_transparency_dev_are_judged_as_they_say() {
     let Some(folder) = vectors("rfc6962/transparency-dev/testdata") else { return };
-    let sets: [(&str, fn(&Value) -> Option<()>); 2] =
-        [("inclusion", includes), ("consistency", is_consistent)];
+    type Accepts = fn(&Value) -> Option<()>;
+    let sets = [("inclusion", includes as Accepts), ("consistency", is_consistent)];
     for (set, accepts) in sets {
         let files = json_files(folder.join(set));
         assert_eq!(files.len(), 98, "{set}");
