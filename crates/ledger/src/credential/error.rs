@@ -80,9 +80,7 @@ pub enum CredentialError {
     },
 
     /// A JSON object that holds several credentials.
-    #[error(
-        "the file holds several credentials ({found}); anchor each in a file of its own, or name one member to unwrap"
-    )]
+    #[error("the file holds several credentials ({found}); anchor them one at a time")]
     SeveralCredentials {
         /// Where they are.
         found: String,

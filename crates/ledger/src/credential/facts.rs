@@ -64,12 +64,12 @@ pub struct StatusEntry {
 impl Facts {
     /// Nothing known: a file taken as bytes.
     pub(super) fn none() -> Facts {
-        Facts::read(&Map::new())
+        Facts::read(&Map::new(), &Map::new())
     }
 
-    /// Reads the credential's members, and in a JWT of VCDM 1.1 those of its claim `vc`.
-    pub(super) fn read(claims: &Map<String, Value>) -> Facts {
-        let credential = claims.get("vc").and_then(Value::as_object).unwrap_or(claims);
+    /// Reads the credential and the token claims around it; the same object where there is no token, or where its
+    /// claims are the credential.
+    pub(super) fn read(credential: &Map<String, Value>, claims: &Map<String, Value>) -> Facts {
         Facts {
             types: types(credential, claims),
             issuer: Issuer::read(credential, claims),

@@ -167,11 +167,16 @@ impl Content {
     /// A seal's payload, which must be a credential or the claims of a token around one.
     fn sealed(sealed: Sealed, canonical: Option<Vec<u8>>) -> Result<Content, CredentialError> {
         let claims = sealed_claims(&sealed.payload)?;
-        match claims.get("vc") {
-            Some(Value::Object(credential)) => shape::check_credential(credential)?,
-            _ => shape::check_credential(&claims)?,
-        }
-        let facts = Facts::read(&claims);
+        let credential = match claims.get("vc") {
+            Some(Value::Object(_)) if shape::is_credential(&claims) => {
+                let found = "the sealed content and its claim `vc`".to_owned();
+                return Err(CredentialError::SeveralCredentials { found });
+            }
+            Some(Value::Object(credential)) => credential,
+            _ => &claims,
+        };
+        shape::check_credential(credential)?;
+        let facts = Facts::read(credential, &claims);
         Ok(Content { canonical, payload: Some(sealed.payload), seal: sealed.seal, facts })
     }
 }
@@ -204,14 +209,17 @@ fn read_object(object: Map<String, Value>) -> Result<Content, CredentialError> {
     if let Some(opened) = seal::open_json(&object) {
         return Content::sealed(opened?, Some(canonical_form(&object)?));
     }
-    shape::check_credential(&object)?;
+    shape::check_credential(&object).map_err(|error| match error {
+        CredentialError::NotACredential { .. } => shape::wrapper_fault(&object).unwrap_or(error),
+        other => other,
+    })?;
     let has_proof = object.get("proof").is_some_and(|proof| proof.is_object() || proof.is_array());
     let seal = if has_proof { Seal::DataIntegrity } else { Seal::None };
     Ok(Content {
         canonical: Some(canonical_form(&object)?),
         payload: None,
         seal,
-        facts: Facts::read(&object),
+        facts: Facts::read(&object, &object),
     })
 }
 

@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 use super::error::{CredentialError, shortened};
 use super::seal;
 
+/// So many member names are quoted in a message.
+const NAMES_SHOWN_MAX: usize = 6;
+
 /// Passes a credential, and says of anything else what it is.
 pub(super) fn check_credential(object: &Map<String, Value>) -> Result<(), CredentialError> {
     if let Some(found) = presentation_sign(object) {
@@ -13,7 +16,29 @@ pub(super) fn check_credential(object: &Map<String, Value>) -> Result<(), Creden
     if is_credential(object) {
         return Ok(());
     }
-    Err(not_a_credential(object))
+    Err(CredentialError::NotACredential { found: describe_object(object) })
+}
+
+/// Says where the credential is that a JSON object holds instead of being one.
+pub(super) fn wrapper_fault(object: &Map<String, Value>) -> Option<CredentialError> {
+    let quoted = |name: &str| format!("`{}`", shortened(name));
+    let holders: Vec<&String> =
+        object.iter().filter(|(_, value)| holds_credential(value)).map(|(name, _)| name).collect();
+    match holders.as_slice() {
+        [] => object.iter().find_map(|(name, value)| match value {
+            Value::Array(items) if !items.is_empty() && items.iter().all(holds_credential) => {
+                let found = format!("{} in the array {}", items.len(), quoted(name));
+                Some(CredentialError::SeveralCredentials { found })
+            }
+            _ => None,
+        }),
+        [member] => Some(CredentialError::WrappedCredential { member: shortened(member) }),
+        members => {
+            let names: Vec<String> = members.iter().take(NAMES_SHOWN_MAX).map(|name| quoted(name)).collect();
+            let found = format!("members {}", names.join(", "));
+            Some(CredentialError::SeveralCredentials { found })
+        }
+    }
 }
 
 /// Whether the object has the members of a credential: `type` and `credentialSubject` (VCDM, ELM, Open Badges 3.0),
@@ -55,7 +80,6 @@ pub(super) fn describe(value: &Value) -> String {
 }
 
 fn describe_object(object: &Map<String, Value>) -> String {
-    const NAMES_SHOWN_MAX: usize = 6;
     if object.is_empty() {
         return "an empty JSON object".to_owned();
     }
@@ -71,29 +95,6 @@ fn presentation_sign(object: &Map<String, Value>) -> Option<String> {
         return Some(format!("type {}", shortened(name)));
     }
     object.get("vp").is_some_and(Value::is_object).then(|| "member `vp`".to_owned())
-}
-
-fn not_a_credential(object: &Map<String, Value>) -> CredentialError {
-    let holders: Vec<&String> =
-        object.iter().filter(|(_, value)| holds_credential(value)).map(|(name, _)| name).collect();
-    let lists = object.iter().find_map(|(name, value)| match value {
-        Value::Array(items) if !items.is_empty() && items.iter().all(holds_credential) => {
-            Some((name, items.len()))
-        }
-        _ => None,
-    });
-    match (holders.as_slice(), lists) {
-        ([], None) => CredentialError::NotACredential { found: describe_object(object) },
-        ([], Some((name, count))) => CredentialError::SeveralCredentials {
-            found: format!("{count} in the array `{}`", shortened(name)),
-        },
-        ([member], _) => CredentialError::WrappedCredential { member: shortened(member) },
-        (members, _) => {
-            let names: Vec<String> =
-                members.iter().take(6).map(|name| format!("`{}`", shortened(name))).collect();
-            CredentialError::SeveralCredentials { found: format!("members {}", names.join(", ")) }
-        }
-    }
 }
 
 /// Whether a member's value is a credential, plain or sealed.
