@@ -1,1 +1,22 @@
-//! kvitto-verifier
+//! Decides whether a receipt is true, from its arguments alone.
+//!
+//! ```text
+//!  receipt file ──► Receipt ───┐
+//!  trust file ────► TrustFile ─┼──► verify ──► Verdict   what is proved, four comparisons, one overall word
+//!  credential file ────────────┤      │
+//!  time, max_age ──────────────┘      └─────► Refusal    nothing is proved; a stable reason
+//!
+//!  two signed heads ──► evidence ──► the members that signed both
+//! ```
+//!
+//! Pure: no I/O, no clock, no randomness, no network. The format is described in `RECEIPT.md`, with vectors, so that
+//! anyone can write another verifier. Specifications: C2SP tlog-proof, tlog-checkpoint, tlog-cosignature; RFC 9162.
+//! Deliberately not here: making receipts, checking a credential's own seal, resolving anything.
+
+mod json;
+pub mod receipt;
+pub mod trust;
+
+pub use json::JsonError;
+pub use receipt::Receipt;
+pub use trust::TrustFile;
