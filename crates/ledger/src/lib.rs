@@ -27,6 +27,8 @@ pub mod rejection;
 pub mod scope;
 pub mod state;
 pub mod statement;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use block::{BlockBody, Header};
 pub use did::{Did, KeyId};

@@ -158,6 +158,26 @@ impl Body {
     }
 }
 
+macro_rules! bodies {
+    ($($kind:ident),*) => {$(
+        impl From<$kind> for Body {
+            fn from(body: $kind) -> Self {
+                Self::$kind(body)
+            }
+        }
+    )*};
+}
+bodies!(
+    Onboard,
+    PutIdentifier,
+    DeactivateIdentifier,
+    Accredit,
+    SetAccreditationStatus,
+    Reserve,
+    Anchor,
+    SetStatus
+);
+
 /// The signed content of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
