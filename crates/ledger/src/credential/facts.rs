@@ -1,6 +1,8 @@
 //! What a credential says about itself, as far as a verdict compares it with the ledger: types, issuer, validity,
 //! status entries, title. Read from the digested content, unchecked and unresolved: no network, no JSON-LD.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::shape::{one_or_many, strings};
@@ -85,39 +87,28 @@ fn types(credential: &Map<String, Value>, claims: &Map<String, Value>) -> Vec<St
     let profiles = credential.get("credentialProfiles").map(one_or_many).unwrap_or_default();
     let profile_ids = profiles.iter().filter_map(|profile| profile.get("id").unwrap_or(profile).as_str());
     let sd_jwt_type = claims.get("vct").and_then(Value::as_str);
-    let mut types = Vec::new();
-    for name in named.into_iter().chain(profile_ids).chain(sd_jwt_type) {
-        push_new(&mut types, name);
-    }
-    types
+    each_once(named.into_iter().chain(profile_ids).chain(sd_jwt_type))
 }
 
-fn push_new(list: &mut Vec<String>, text: &str) {
-    if !text.is_empty() && !list.iter().any(|known| known == text) {
-        list.push(text.to_owned());
-    }
+/// The texts in their order, without empty and repeated ones.
+fn each_once<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    texts.filter(|text| !text.is_empty() && seen.insert(*text)).map(str::to_owned).collect()
 }
 
 impl Issuer {
     fn read(credential: &Map<String, Value>, claims: &Map<String, Value>) -> Issuer {
-        let mut issuer = Issuer::default();
-        for named in credential.get("issuer").map(one_or_many).unwrap_or_default() {
-            match named {
-                Value::String(id) => push_new(&mut issuer.ids, id),
-                Value::Object(organisation) => issuer.read_organisation(organisation),
-                _ => {}
-            }
-        }
-        if let Some(id) = claims.get("iss").and_then(Value::as_str) {
-            push_new(&mut issuer.ids, id);
+        let named = members(credential, "issuer");
+        let ids = named.iter().filter_map(|issuer| issuer.get("id").unwrap_or(issuer).as_str());
+        let token_id = claims.get("iss").and_then(Value::as_str);
+        let mut issuer = Issuer { ids: each_once(ids.chain(token_id)), ..Issuer::default() };
+        for organisation in named.iter().filter_map(Value::as_object) {
+            issuer.read_organisation(organisation);
         }
         issuer
     }
 
     fn read_organisation(&mut self, organisation: &Map<String, Value>) {
-        if let Some(id) = organisation.get("id").and_then(Value::as_str) {
-            push_new(&mut self.ids, id);
-        }
         for scheme in ["eIDASIdentifier", "registration", "vatIdentifier", "taxIdentifier"] {
             for identifier in members(organisation, scheme) {
                 self.identifiers.extend(elm_identifier(identifier, scheme));
