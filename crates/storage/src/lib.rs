@@ -1,1 +1,28 @@
-//! kvitto-storage
+//! Keeps what a node has committed: the store's contract, sled, and an in-memory twin.
+//!
+//! ```text
+//!  replica ──► Store::commit(block, certificate)                API, proofs ──► Read::…_at(height, …)
+//!                │ 1 one transaction   2 flush, fsync             ▲
+//!                ▼                                                │ any number, while the writer commits
+//!              rows ──────────────────────────────────────────────┘
+//!                │ 3 HEAD, fsync: now it is acknowledged
+//!                ▼
+//!              HEAD (two slots)        journal: bodies and consensus messages, before votes
+//! ```
+//!
+//! [`store`] is the contract, [`memory`] the twin for tests and simulations, [`journal`] the file that consensus writes
+//! before it signs.
+
+pub mod error;
+pub mod faults;
+pub mod files;
+pub mod head;
+pub mod journal;
+pub mod memory;
+mod read_state;
+pub mod store;
+
+pub use error::{Damage, StoreError};
+pub use journal::Journal;
+pub use memory::{MemoryDisk, MemoryStore};
+pub use store::{Head, Published, Read, Store};

@@ -1,0 +1,138 @@
+//! What can go wrong with a store: the machine fails, or what it kept is no longer what was written.
+
+use std::io;
+
+use kvitto_ledger::{Height, StateError};
+use thiserror::Error;
+
+/// An operation on the store did not succeed. Never a verdict of the ledger's rules.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The machine could not do it. After a write the store takes no further one, and the process must end: what is on the
+    /// disk is known only after opening it again.
+    #[error("cannot {operation}")]
+    Failed {
+        /// What was tried, as the rest of a sentence that begins with "cannot".
+        operation: &'static str,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// An earlier write failed.
+    #[error("the store takes no more writes since one failed")]
+    Poisoned,
+    /// What is stored is not what was written. The process must end; opening again sets the directory aside.
+    #[error("the store is damaged")]
+    Damaged(#[source] Damage),
+    /// A read as of a block that is not committed (yet).
+    #[error("block {asked} is not committed, the newest is {committed}")]
+    NotCommitted {
+        /// The height asked for.
+        asked: Height,
+        /// The newest committed height.
+        committed: Height,
+    },
+    /// The directory belongs to a ledger with another genesis.
+    #[error("the directory holds another ledger")]
+    OtherLedger,
+    /// Another process has it open.
+    #[error("the directory is in use by another process")]
+    InUse,
+}
+
+/// What is wrong with stored bytes.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Damage {
+    /// A row that must be there is not.
+    #[error("{what} {at} is missing")]
+    Missing {
+        /// What kind of row.
+        what: &'static str,
+        /// Its key.
+        at: String,
+    },
+    /// A row is there, but fails its checksum or cannot be decoded.
+    #[error("{what} {at} is not as it was written")]
+    Unreadable {
+        /// What kind of row.
+        what: &'static str,
+        /// Its key.
+        at: String,
+    },
+    /// Hashing again what is stored leads elsewhere.
+    #[error("the {what} of block {height} does not follow from what is stored")]
+    Mismatch {
+        /// Which value.
+        what: &'static str,
+        /// The block.
+        height: Height,
+    },
+    /// The store has lost blocks that had been acknowledged.
+    #[error("block {head} was acknowledged, but the store ends with block {store}")]
+    BehindHead {
+        /// The height in HEAD.
+        head: Height,
+        /// The newest block that is stored.
+        store: Height,
+    },
+    /// The store is further ahead of HEAD than a crash can leave it.
+    #[error("the store has block {store}, but only {head} was acknowledged")]
+    AheadOfHead {
+        /// The height in HEAD.
+        head: Height,
+        /// The newest block that is stored.
+        store: Height,
+    },
+    /// There are blocks, but HEAD is missing or neither of its slots can be read.
+    #[error("HEAD cannot be read, so what was acknowledged is unknown")]
+    HeadLost,
+    /// The journal is wrong before a place up to which it had been synced.
+    #[error("the journal is damaged at byte {offset}, before its synced end")]
+    Journal {
+        /// First bad byte.
+        offset: u64,
+    },
+    /// The database broke down over it.
+    #[error("the database broke down: {0}")]
+    Panicked(String),
+    /// The database found it.
+    #[error("the database reports: {0}")]
+    Reported(String),
+}
+
+impl StoreError {
+    /// Puts what was tried before an I/O error; for `map_err`.
+    pub(crate) fn failed(operation: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Failed { operation, source }
+    }
+
+    /// The damage behind it, if that is what it is.
+    pub fn damage(&self) -> Option<&Damage> {
+        match self {
+            Self::Damaged(damage) => Some(damage),
+            _ => None,
+        }
+    }
+}
+
+impl Damage {
+    pub(crate) fn missing(what: &'static str, at: impl ToString) -> Self {
+        Self::Missing { what, at: at.to_string() }
+    }
+
+    pub(crate) fn unreadable(what: &'static str, at: impl ToString) -> Self {
+        Self::Unreadable { what, at: at.to_string() }
+    }
+}
+
+impl From<Damage> for StoreError {
+    fn from(damage: Damage) -> Self {
+        Self::Damaged(damage)
+    }
+}
+
+impl From<StoreError> for StateError {
+    fn from(error: StoreError) -> Self {
+        Self(Box::new(error))
+    }
+}
