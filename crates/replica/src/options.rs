@@ -1,0 +1,82 @@
+//! What a replica is told when it is made.
+
+use kvitto_ledger::Genesis;
+
+/// Whether this member may sign (RULES 2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The guard is there, or the operator vouches for the member with `--i-lost-my-guard`.
+    Signing,
+    /// The guard is missing or unreadable: follow, and sign nothing until a block is committed whose time is more than 10 s
+    /// after the start. A guard is made once, with the keys; the node must not make an empty one in its place.
+    Observing,
+}
+
+/// Everything that stays the same while a replica runs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The ledger.
+    pub genesis: Genesis,
+    /// Which member this node is, by its place in the configuration; `None` for an observer, which never signs.
+    pub member: Option<usize>,
+    /// Whether it may sign from the start.
+    pub standing: Standing,
+    /// The engine's timeouts.
+    pub timeouts: Timeouts,
+    /// Bounds on waiting statements.
+    pub mempool: MempoolLimits,
+}
+
+/// The engine's timeouts: `base + delta * round`, at most `max_ms`, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Wait for a proposal.
+    pub propose_ms: u64,
+    /// Its growth per round.
+    pub propose_delta_ms: u64,
+    /// Wait for more votes, prevotes and precommits alike.
+    pub vote_ms: u64,
+    /// Its growth per round.
+    pub vote_delta_ms: u64,
+    /// Wait before own votes are sent again.
+    pub rebroadcast_ms: u64,
+    /// Bound on all of them, so that a healed partition decides within seconds.
+    pub max_ms: u64,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            propose_ms: 1500,
+            propose_delta_ms: 500,
+            vote_ms: 500,
+            vote_delta_ms: 250,
+            rebroadcast_ms: 2000,
+            max_ms: 10_000,
+        }
+    }
+}
+
+/// Bounds on waiting statements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MempoolLimits {
+    /// Most statements.
+    pub count_max: usize,
+    /// Most bytes.
+    pub bytes_max: usize,
+    /// Most statements of one signer.
+    pub signer_count_max: usize,
+    /// Most bytes of one signer.
+    pub signer_bytes_max: usize,
+}
+
+impl Default for MempoolLimits {
+    fn default() -> Self {
+        Self {
+            count_max: 65_536,
+            bytes_max: 64 * 1024 * 1024,
+            signer_count_max: 16_384,
+            signer_bytes_max: 16 * 1024 * 1024,
+        }
+    }
+}
