@@ -27,20 +27,29 @@
 //! No libp2p type is part of the interface. Specifications: libp2p `connections`, `noise`, `yamux`, `pubsub/gossipsub`
 //! v1.0 to v1.2; requests are a length-prefixed frame each way on a stream of their own.
 
-mod behaviour;
-mod codec;
-mod config;
-mod dialing;
-mod event;
+// In reading order, which the blank lines keep.
 mod identity;
-mod inbox;
-mod links;
-mod metrics;
+mod topic;
+
+mod config;
+
+mod event;
 mod network;
-mod pending;
+
+mod metrics;
+
 mod start;
 mod swarm;
-mod topic;
+
+mod links;
+
+mod inbox;
+mod pending;
+
+mod dialing;
+
+mod behaviour;
+mod codec;
 
 pub use config::{Config, HostPort, InvalidHostPort, Limits, PeerAddress};
 pub use event::{Event, ReplyHandle, ReplyTooLarge, ValidationToken, Verdict};

@@ -90,6 +90,11 @@ async fn listen(swarm: &mut Swarm<Behaviour>, wanted: &[SocketAddr]) -> Result<V
     let mut silent = HashSet::new();
     for address in wanted {
         let failed = |source| StartError::Listen { address: *address, source };
+        // libp2p shares its ports (SO_REUSEPORT), so that a second node would take half of the first one's peers.
+        // A plain socket notices.
+        if address.port() != 0 {
+            std::net::TcpListener::bind(address).map_err(failed)?;
+        }
         let listener = swarm.listen_on(multiaddr(*address)).map_err(|error| match error {
             TransportError::Other(error) => failed(error),
             TransportError::MultiaddrNotSupported(_) => failed(io::ErrorKind::Unsupported.into()),
