@@ -13,10 +13,24 @@
 //! anyone can write another verifier. Specifications: C2SP tlog-proof, tlog-checkpoint, tlog-cosignature; RFC 9162.
 //! Deliberately not here: making receipts, checking a credential's own seal, resolving anything.
 
-mod json;
 pub mod receipt;
+
 pub mod trust;
 
+mod verify;
+
+pub mod verdict;
+
+pub mod refusal;
+
+pub mod evidence;
+
+mod json;
+
+pub use evidence::ConflictingCheckpoints;
 pub use json::JsonError;
 pub use receipt::Receipt;
-pub use trust::TrustFile;
+pub use refusal::Refusal;
+pub use trust::{TrustError, TrustFile};
+pub use verdict::{Overall, Verdict};
+pub use verify::{Question, verify};

@@ -16,7 +16,8 @@ use kvitto_merkle::Note;
 use kvitto_merkle::note::NoteError;
 use serde::Serialize;
 
-pub use epoch::{Closing, Epoch};
+pub(crate) use epoch::verify_strict;
+pub use epoch::{Closing, Epoch, MemberCosignature};
 
 use crate::json::{self, JsonError};
 use file::File;
