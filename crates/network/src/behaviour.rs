@@ -1,6 +1,7 @@
 //! The protocols of the one swarm, with every limit and score set.
 //!
-//! Specifications: libp2p `connections`, `noise`, `yamux`, `ping`; gossipsub v1.0 to v1.2. No discovery of any kind.
+//! Specifications: libp2p `connections`, `noise`, `yamux`, `ping`; gossipsub v1.0 to v1.2. No discovery of
+//! any kind.
 
 use std::time::Duration;
 
@@ -21,7 +22,8 @@ use crate::topic::{Topic, WireNames};
 /// Gossipsub with the closed list of topics.
 pub(crate) type Gossip = gossipsub::Behaviour<gossipsub::IdentityTransform, WhitelistSubscriptionFilter>;
 
-/// Everything that runs on a connection. The first three fields decide whether it runs at all, so they stand first.
+/// Everything that runs on a connection. The first three fields decide whether it runs at all, so they stand
+/// first.
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     pub(crate) admitted: allow_block_list::Behaviour<AllowedPeers>,
@@ -36,22 +38,20 @@ pub(crate) struct Behaviour {
 const ENVELOPE_BYTES: usize = 1 << 10;
 /// Room for more messages already read behind a full one, which gossipsub counts against the same limit.
 const READ_AHEAD_BYTES: usize = 64 << 10;
-/// Bytes of control messages in one exchange. Gossipsub does not split what it sends, and a receiver drops the
-/// stream of who sends more, so [`CONTROL_MESSAGES_MAX`] ids (at most 48 bytes each, encoded) must fit.
+/// Bytes of control messages in one exchange. Gossipsub does not split what it sends, and a receiver drops
+/// the stream of who sends more, so [`CONTROL_MESSAGES_MAX`] ids (at most 48 bytes each, encoded) must fit.
 const CONTROL_BYTES_MAX: usize = 64 << 10;
 const CONTROL_MESSAGES_MAX: usize = 1000;
 
 impl Behaviour {
+    /// Nobody is admitted yet.
+    ///
     /// # Errors
     /// A text, when gossipsub refuses the configuration.
     pub(crate) fn new(config: &Config, names: &WireNames) -> Result<Self, String> {
         let limits = &config.limits;
-        let mut admitted = allow_block_list::Behaviour::default();
-        for peer in &config.peers {
-            admitted.allow_peer(*peer.peer.as_libp2p());
-        }
         Ok(Self {
-            admitted,
+            admitted: allow_block_list::Behaviour::default(),
             connection_limits: connection_limits::Behaviour::new(connection_limits(limits)),
             memory_limits: memory_connection_limits::Behaviour::with_max_bytes(
                 limits.process_memory_bytes_max,
@@ -150,12 +150,13 @@ fn message_id(names: &WireNames) -> impl Fn(&gossipsub::Message) -> MessageId + 
     }
 }
 
-/// Only what a peer does wrong counts against it: rejected messages, above all. Quiet, slow and co-located members
-/// are honest members, so those penalties of gossipsub are off.
+/// Only what a peer does wrong counts against it: rejected messages, above all. Quiet, slow and co-located
+/// members are honest members, so those penalties of gossipsub are off.
 fn score_params(names: &WireNames) -> PeerScoreParams {
     let topic = TopicScoreParams {
         topic_weight: 1.0,
-        // A little credit for staying, so that one rejected message does not cost a member its place in the mesh.
+        // A little credit for staying, so that one rejected message does not cost a member its place in the
+        // mesh.
         time_in_mesh_weight: 1.0,
         time_in_mesh_quantum: Duration::from_secs(1),
         time_in_mesh_cap: 10.0,
@@ -180,7 +181,8 @@ fn score_params(names: &WireNames) -> PeerScoreParams {
     }
 }
 
-/// About four rejected messages in a row end the lazy gossip to a peer; eleven end everything with it, for a while.
+/// About four rejected messages in a row end the lazy gossip to a peer; eleven end everything with it, for a
+/// while.
 fn score_thresholds() -> PeerScoreThresholds {
     PeerScoreThresholds {
         gossip_threshold: -40.0,

@@ -89,8 +89,8 @@ impl FromStr for HostPort {
 /// Bounds on sizes, queues, connections and times. Every one of them is enforced against peers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    /// Largest gossip message of each topic, in bytes of payload. Default 1 MiB (statements travel in batches),
-    /// 256 KiB and 64 KiB.
+    /// Largest gossip message of each topic, in bytes of payload. Default 1 MiB (statements travel in
+    /// batches), 256 KiB and 64 KiB.
     pub gossip_bytes_max: PerTopic<usize>,
     /// Largest request, in bytes. Default 2 MiB: a block body with its frame.
     pub request_bytes_max: usize,
@@ -106,10 +106,11 @@ pub struct Limits {
     pub waiting_messages_per_peer_max: usize,
     /// Bytes of the same. Default 16 MiB.
     pub waiting_bytes_per_peer_max: usize,
-    /// Gossip messages of one topic whose [`ValidationToken`](crate::ValidationToken) is unanswered. Default 4096.
+    /// Gossip messages of one topic whose [`ValidationToken`](crate::ValidationToken) is unanswered. Default
+    /// 4096.
     pub unanswered_messages_max: usize,
-    /// Places in the channel of [`Event`](crate::Event)s. What does not fit waits in the fair queues above, so it
-    /// can be short. Default 64.
+    /// Places in the channel of [`Event`](crate::Event)s. What does not fit waits in the fair queues above,
+    /// so it can be short. Default 64.
     pub event_channel_len: usize,
     /// Places in the channel of commands from the handles. Default 1024.
     pub command_channel_len: usize,

@@ -1,4 +1,5 @@
-//! When to dial whom: bounded exponential delays without chance, so that tests and operators can foresee them.
+//! When to dial whom: bounded exponential delays without chance, so that tests and operators can foresee
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -48,8 +49,8 @@ impl Dialing {
 
     /// Replaces the set of peers to dial; those that stay keep their state.
     ///
-    /// Of two nodes that start together, the one with the smaller id dials at once and the other after the first
-    /// delay, so they seldom meet half-way; if they do, both connections live.
+    /// Of two nodes that start together, the one with the smaller id dials at once and the other after the
+    /// first delay, so they seldom meet half-way; if they do, both connections live.
     pub(crate) fn set(&mut self, peers: &BTreeSet<PeerId>, connected: &BTreeSet<PeerId>, now: Instant) {
         self.peers.retain(|peer, _| peers.contains(peer));
         for peer in peers {

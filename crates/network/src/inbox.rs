@@ -1,8 +1,8 @@
 //! Where events wait for the consumer: bounded, and fair between kinds and between peers.
 //!
-//! The swarm never waits for the consumer. What does not fit here is dropped, and its token or reply handle, dropped
-//! with it, says so to the peer. A peer that floods fills its own places only; a flood of statements takes no place
-//! from votes.
+//! The swarm never waits for the consumer. What does not fit here is dropped, and its token or reply handle,
+//! dropped with it, says so to the peer. A peer that floods fills its own places only; a flood of statements
+//! takes no place from votes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -42,7 +42,8 @@ impl Inbox {
         self.statuses.push(peer, up);
     }
 
-    /// Takes a message. False: its peer has no place left, and the event is dropped, so that its token answers.
+    /// Takes a message. False: its peer has no place left, and the event is dropped, so that its token
+    /// answers.
     pub(crate) fn gossip(&mut self, topic: Topic, via: PeerId, bytes: usize, event: Event) -> bool {
         self.queues[topic.index()].push(via, bytes, event)
     }
@@ -86,7 +87,8 @@ impl Statuses {
         if self.pending.iter().filter(|entry| same_peer(entry)).count() == 2
             && let Some(last) = self.pending.iter().rposition(same_peer)
         {
-            // Statuses alternate, so this one repeats the first of the two: the second never needs to be told.
+            // Statuses alternate, so this one repeats the first of the two: the second never needs to be
+            // told.
             self.pending.remove(last);
         } else {
             self.pending.push_back((peer, up));

@@ -19,13 +19,13 @@
 //!
 //! Invariants:
 //! - Nobody outside the list of peers gets past the handshake, and nobody outside it is dialled.
-//! - The task waits neither for its consumer nor for a peer. What has no place is dropped and counted; every queue,
-//!   message and number of connections has a bound in [`Limits`].
+//! - The task waits neither for its consumer nor for a peer. What has no place is dropped and counted; every
+//!   queue, message and number of connections has a bound in [`Limits`].
 //! - A gossip message travels on only after its [`ValidationToken`] was answered with [`Verdict::Accept`].
 //! - Delivery is best effort: the protocols above send again.
 //!
-//! No libp2p type is part of the interface. Specifications: libp2p `connections`, `noise`, `yamux`, `pubsub/gossipsub`
-//! v1.0 to v1.2; requests are a length-prefixed frame each way on a stream of their own.
+//! No libp2p type is part of the interface. Specifications: libp2p `connections`, `noise`, `yamux`,
+//! `pubsub/gossipsub` v1.0 to v1.2; requests are a length-prefixed frame each way on a stream of their own.
 
 // In reading order, which the blank lines keep.
 mod identity;

@@ -48,9 +48,9 @@ impl Links {
 
     /// Notes a connection. True when an older one shows that the peer has lost its side of it.
     ///
-    /// A peer dials only while it knows of no connection, and a dial takes at most `connect_timeout`. So beside a
-    /// connection older than that, a new one means that the peer restarted without a word, and knows nothing of what
-    /// was agreed on the old one.
+    /// A peer dials only while it knows of no connection, and a dial takes at most `connect_timeout`. So
+    /// beside a connection older than that, a new one means that the peer restarted without a word, and knows
+    /// nothing of what was agreed on the old one.
     pub(crate) fn opened(
         &mut self,
         peer: PeerId,

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::topic::{PerTopic, Topic};
 
-/// A snapshot of the counters since the start of the network. All are totals except `connections` and `peers`.
+/// A snapshot of the counters since the start of the network. All are totals except `connections` and
+/// `peers`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metrics {

@@ -48,8 +48,8 @@ impl Network {
 
     /// Sends a message to every peer that is up. Waits only for a place in the command queue.
     ///
-    /// That nobody is there, that the same statement has passed before, or that a peer's queue is full is not an
-    /// error here: it is counted in [`Metrics`], and the protocols above send again.
+    /// That nobody is there, that the same statement has passed before, or that a peer's queue is full is not
+    /// an error here: it is counted in [`Metrics`], and the protocols above send again.
     ///
     /// # Errors
     /// [`PublishError`], when the message is too large or the network has stopped.
@@ -61,10 +61,15 @@ impl Network {
         self.commands.send(Command::Publish { topic, message }).await.map_err(|_| PublishError::Stopped)
     }
 
-    /// Asks one peer, and waits for the answer. Fails at once when the peer is not connected: nothing is dialled.
+    /// Asks one peer, and waits for the answer. Fails at once when the peer is not connected: nothing is
+    /// dialled.
+    ///
+    /// A consumer that waits here answers nobody meanwhile, and two that wait for each other do so until the
+    /// timeout: ask from a task of its own.
     ///
     /// # Errors
-    /// [`RequestError`]. Except for `TooLarge`, `NotConnected` and `Busy`, the peer may have acted on the request.
+    /// [`RequestError`]. Except for `TooLarge`, `NotConnected` and `Busy`, the peer may have acted on the
+    /// request.
     pub async fn request(&self, peer: PeerId, message: Bytes) -> Result<Bytes, RequestError> {
         self.check_request(&message)?;
         let (answer, answered) = oneshot::channel();
@@ -73,11 +78,12 @@ impl Network {
         answered.await.unwrap_or(Err(RequestError::Stopped))
     }
 
-    /// Pushes a message to one peer without waiting for anything: a request whose answer, an empty one, is counted
-    /// but not returned.
+    /// Pushes a message to one peer without waiting for anything: a request whose answer, an empty one, is
+    /// counted but not returned.
     ///
     /// # Errors
-    /// [`RequestError::TooLarge`], [`RequestError::Busy`] when the command queue is full, [`RequestError::Stopped`].
+    /// [`RequestError::TooLarge`], [`RequestError::Busy`] when the command queue is full,
+    /// [`RequestError::Stopped`].
     /// Later failures are counted only.
     pub fn send(&self, peer: PeerId, message: Bytes) -> Result<(), RequestError> {
         self.check_request(&message)?;

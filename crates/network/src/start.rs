@@ -30,9 +30,9 @@ const IDLE_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Starts the network; every listener is bound when it returns. Must be called inside a tokio runtime.
 ///
-/// Returns the handle, the events, and the task, which ends after [`Network::shutdown`] or when the last handle is
-/// dropped. The events should be read without pause: what waits too long is dropped, as [`Limits`] say. Dropping the
-/// receiver stops everything inbound, not the task.
+/// Returns the handle, the events, and the task, which ends after [`Network::shutdown`] or when the last
+/// handle is dropped. The events should be read without pause: what waits too long is dropped, as [`Limits`]
+/// say. Dropping the receiver stops everything inbound, not the task.
 ///
 /// # Errors
 /// [`StartError`]; nothing is left running.
@@ -87,14 +87,15 @@ fn stream_config(limits: &Limits) -> yamux::Config {
 
 /// Binds the addresses, and waits until each listener has told its port.
 async fn listen(swarm: &mut Swarm<Behaviour>, wanted: &[SocketAddr]) -> Result<Vec<SocketAddr>, StartError> {
+    for address in wanted.iter().filter(|address| address.port() != 0) {
+        // libp2p shares its ports (SO_REUSEPORT), so that a second node would take half of the first one's
+        // peers. A plain socket notices.
+        std::net::TcpListener::bind(address)
+            .map_err(|source| StartError::Listen { address: *address, source })?;
+    }
     let mut silent = HashSet::new();
     for address in wanted {
         let failed = |source| StartError::Listen { address: *address, source };
-        // libp2p shares its ports (SO_REUSEPORT), so that a second node would take half of the first one's peers.
-        // A plain socket notices.
-        if address.port() != 0 {
-            std::net::TcpListener::bind(address).map_err(failed)?;
-        }
         let listener = swarm.listen_on(multiaddr(*address)).map_err(|error| match error {
             TransportError::Other(error) => failed(error),
             TransportError::MultiaddrNotSupported(_) => failed(io::ErrorKind::Unsupported.into()),
@@ -107,7 +108,7 @@ async fn listen(swarm: &mut Swarm<Behaviour>, wanted: &[SocketAddr]) -> Result<V
                 SwarmEvent::NewListenAddr { listener_id, .. } => _ = silent.remove(&listener_id),
                 SwarmEvent::ListenerClosed { reason: Err(error), .. } => return Err(error),
                 SwarmEvent::ListenerError { error, .. } => return Err(error),
-                // Nobody is dialled yet, and who dials us this early is served once the task runs.
+                // Nobody is admitted yet, so whoever dials this early is refused, and tries again.
                 _ => {}
             }
         }

@@ -1,4 +1,5 @@
-//! The task that owns the libp2p swarm: it turns commands into protocol actions, and the swarm's events into ours.
+//! The task that owns the libp2p swarm: it turns commands into protocol actions, and the swarm's events into
+//! ours.
 //!
 //! It never waits for anything but the next thing to happen; in particular never for the consumer.
 
@@ -180,6 +181,7 @@ impl Driver {
             SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event {
                 connection, result: Err(_), ..
             })) => {
+                // Dead, or not one of ours: all of ours answer pings.
                 self.swarm.close_connection(connection);
             }
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, .. } => {
@@ -349,7 +351,8 @@ impl Driver {
         counters.received_bytes.add(bytes);
         let author =
             message.source.map(PeerId::authenticated).filter(|from| self.admitted.contains_key(from));
-        // An author we do not admit may be admitted by whoever forwarded, during a change of members: no blame.
+        // An author we do not admit may be admitted by whoever forwarded, during a change of members: no
+        // blame.
         let Some(from) = author else {
             counters.refused.increment();
             return self.report(&id, Verdict::Ignore);
@@ -473,8 +476,8 @@ impl Driver {
     }
 }
 
-/// Waits for a place in the channel; false when nobody reads it any more. The task is its only sender, so the place
-/// is still there afterwards.
+/// Waits for a place in the channel; false when nobody reads it any more. The task is its only sender, so the
+/// place is still there afterwards.
 async fn has_place(events: &mpsc::Sender<Event>) -> bool {
     events.reserve().await.is_ok()
 }

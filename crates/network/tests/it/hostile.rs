@@ -137,16 +137,13 @@ async fn forged_and_unsigned_gossip_is_never_heard() {
     ] {
         let node = Node::start(config(1, vec![silent(2), silent(3)])).await;
         let task = attack(&node, hostile(3, authenticity), |hostile| {
-            for topic in Topic::ALL {
-                let topic = IdentTopic::new(format!("kvitto/test/{}/1", topic.name()));
-                hostile.gossip.publish(topic, b"forged".to_vec()).unwrap();
-            }
+            let topic = IdentTopic::new("kvitto/test/consensus/1");
+            hostile.gossip.publish(topic, b"forged".to_vec()).unwrap();
         })
         .await;
         let network = node.network.clone();
         is_unharmed(node).await;
-        let metrics = network.metrics();
-        assert_eq!((metrics.gossip.statements.received, metrics.gossip.consensus.received), (0, 1));
+        assert_eq!(network.metrics().gossip.consensus.received, 1);
         task.abort();
     }
 }

@@ -1,5 +1,5 @@
-//! Goal: a request gets its whole answer or a reason, whatever its size, and never more than its bounds allow.
-//! Method: two nodes; the test plays the consumer of both.
+//! Goal: a request gets its whole answer or a reason, whatever its size, and never more than its bounds
+//! allow. Method: two nodes; the test plays the consumer of both.
 
 use std::time::Duration;
 
