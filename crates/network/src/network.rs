@@ -48,6 +48,9 @@ impl Network {
 
     /// Sends a message to every peer that is up. Waits only for a place in the command queue.
     ///
+    /// Many small statements are better sent as one message: each message is signed once and checked by every
+    /// peer for every neighbour that forwards it, and each takes a place in the peers' send queues.
+    ///
     /// That nobody is there, that the same statement has passed before, or that a peer's queue is full is not
     /// an error here: it is counted in [`Metrics`], and the protocols above send again.
     ///
