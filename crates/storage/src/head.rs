@@ -1,35 +1,29 @@
 //! HEAD: the file that says what was acknowledged, kept beside the database because the database may lose blocks silently.
 //!
-//! Two slots, at bytes 0 and 4,096, written in turn; the valid one with the larger sequence number counts.
-//!
-//! ```text
-//!  0   8  magic "kvhead01"        24   8  size                  104   8  size cosigned
-//!  8   8  sequence                32  32  log root              112   4  CRC-32 of bytes 0..112
-//! 16   8  height                  64  32  status root                    (numbers big-endian; 96..104 zero)
-//! ```
+//! A [`SlotFile`] whose content is the CBOR array `[height, size, log root, status root, size cosigned]`.
 
-use kvitto_ledger::{Header, Height};
+use kvitto_ledger::Height;
+use kvitto_ledger::block::Header;
+use kvitto_ledger::codec::{decode_strict, encode};
 use kvitto_merkle::Hash;
 
 use crate::error::{Damage, StoreError};
 use crate::files::Directory;
+use crate::slots::{Content, SlotFile, SlotFormat};
 use crate::store::Head;
 
 /// The file's name.
 pub const HEAD_FILE: &str = "HEAD";
+const FORMAT: SlotFormat =
+    SlotFormat { name: HEAD_FILE, magic: b"kvhead01", content_bytes_max: CONTENT_BYTES_MAX };
+/// Three numbers of 9 bytes, two hashes of 34, the array's head.
+const CONTENT_BYTES_MAX: usize = 96;
 
-const MAGIC: &[u8; 8] = b"kvhead01";
-const SLOT_BYTES: usize = 116;
-const CRC_AT: usize = 112;
-/// Slots lie in different blocks of the disk, so that a torn write hits one of them only.
-const SLOT_STRIDE: usize = 4_096;
+type Row = (Height, u64, Hash, Hash, u64);
 
 /// The file, open for writing.
 #[derive(Debug)]
-pub struct HeadFile<D> {
-    directory: D,
-    sequence: u64,
-}
+pub struct HeadFile<D>(SlotFile<D>);
 
 impl<D: Directory> HeadFile<D> {
     /// Reads what the file says: `None` where it does not exist or was never written completely.
@@ -37,30 +31,29 @@ impl<D: Directory> HeadFile<D> {
     /// # Errors
     /// [`Damage::HeadLost`] when both slots have bytes and neither is valid; the operating system's.
     pub fn open(directory: D) -> Result<(Self, Option<Head>), StoreError> {
-        let bytes = directory.read(HEAD_FILE).map_err(StoreError::failed("read HEAD"))?.unwrap_or_default();
-        let slots = bytes.chunks(SLOT_STRIDE).map(|slot| &slot[..slot.len().min(SLOT_BYTES)]).take(2);
-        let newest = slots.clone().filter_map(decode).max_by_key(|(sequence, _)| *sequence);
-        // The very first write goes into the second slot and may be torn.
-        let first_slot_written =
-            slots.into_iter().next().is_some_and(|slot| slot.iter().any(|byte| *byte != 0));
-        if newest.is_none() && first_slot_written {
-            return Err(Damage::HeadLost.into());
-        }
-        let (sequence, head) = newest.map_or((0, None), |(sequence, head)| (sequence, Some(head)));
-        Ok((Self { directory, sequence }, head))
+        let (file, content) = SlotFile::open(directory, FORMAT).map_err(StoreError::failed("read HEAD"))?;
+        let head = match content {
+            Content::None => None,
+            Content::Newest(bytes) => Some(decode(&bytes).ok_or(Damage::HeadLost)?),
+            Content::Lost => return Err(Damage::HeadLost.into()),
+        };
+        Ok((Self(file), head))
     }
 
-    /// Makes `head` durable, in the slot that does not hold the present one.
+    /// Makes `head` durable.
     ///
     /// # Errors
     /// The operating system's; the file must be opened anew.
     pub fn write(&mut self, head: &Head) -> Result<(), StoreError> {
-        self.sequence += 1;
-        let offset = (self.sequence % 2) * SLOT_STRIDE as u64;
-        let slot = encode(self.sequence, head);
-        self.directory.write_at(HEAD_FILE, offset, &slot).map_err(StoreError::failed("write HEAD"))?;
-        self.directory.sync(HEAD_FILE).map_err(StoreError::failed("sync HEAD"))
+        let row: Row = (head.height, head.size, head.log_root, head.status_root, head.cosigned_size);
+        self.0.write(&encode(&row)).map_err(StoreError::failed("write HEAD"))
     }
+}
+
+fn decode(bytes: &[u8]) -> Option<Head> {
+    let (height, size, log_root, status_root, cosigned_size) =
+        decode_strict::<Row>(bytes, CONTENT_BYTES_MAX).ok()?;
+    Some(Head { height, size, log_root, status_root, cosigned_size })
 }
 
 /// How the newest stored block stands to HEAD, where that is normal (RULES 4.1).
@@ -100,41 +93,9 @@ impl Head {
     }
 }
 
-fn encode(sequence: u64, head: &Head) -> [u8; SLOT_BYTES] {
-    let mut slot = [0; SLOT_BYTES];
-    slot[..8].copy_from_slice(MAGIC);
-    slot[8..16].copy_from_slice(&sequence.to_be_bytes());
-    slot[16..24].copy_from_slice(&head.height.0.to_be_bytes());
-    slot[24..32].copy_from_slice(&head.size.to_be_bytes());
-    slot[32..64].copy_from_slice(&head.log_root.0);
-    slot[64..96].copy_from_slice(&head.status_root.0);
-    slot[104..112].copy_from_slice(&head.cosigned_size.to_be_bytes());
-    let crc = crc32fast::hash(&slot[..CRC_AT]);
-    slot[CRC_AT..].copy_from_slice(&crc.to_be_bytes());
-    slot
-}
-
-fn decode(bytes: &[u8]) -> Option<(u64, Head)> {
-    let slot: &[u8; SLOT_BYTES] = bytes.first_chunk()?;
-    let number = |at: usize| u64::from_be_bytes(slot[at..at + 8].try_into().expect("eight bytes"));
-    let hash = |at: usize| Hash(slot[at..at + 32].try_into().expect("32 bytes"));
-    let valid = slot[..8] == *MAGIC && slot[CRC_AT..] == crc32fast::hash(&slot[..CRC_AT]).to_be_bytes();
-    valid.then(|| {
-        let head = Head {
-            height: Height(number(16)),
-            size: number(24),
-            log_root: hash(32),
-            status_root: hash(64),
-            cosigned_size: number(104),
-        };
-        (number(8), head)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::faults::Faults;
     use crate::files::MemoryDirectory;
 
     fn head(height: u64) -> Head {
@@ -147,50 +108,18 @@ mod tests {
         }
     }
 
-    fn reopened(directory: &MemoryDirectory) -> Option<Head> {
-        HeadFile::open(directory.clone()).expect("readable").1
-    }
-
     #[test]
-    fn the_newest_slot_counts_and_one_bad_slot_falls_back_to_the_other() {
+    fn what_was_written_is_read_and_a_lost_file_is_damage() {
         let directory = MemoryDirectory::default();
         let (mut file, found) = HeadFile::open(directory.clone()).expect("empty");
         assert_eq!(found, None);
-        for height in 1..=5 {
-            file.write(&head(height)).expect("written");
-            assert_eq!(reopened(&directory), Some(head(height)));
+        let largest = Head { height: Height(u64::MAX), size: u64::MAX, cosigned_size: u64::MAX, ..head(1) };
+        for head in [head(1), largest, head(3)] {
+            file.write(&head).expect("written");
+            assert_eq!(HeadFile::open(directory.clone()).expect("readable").1, Some(head));
         }
-        // Sequence 5 is in slot 1, 4 in slot 0.
-        directory.tamper(HEAD_FILE, |bytes| bytes[SLOT_STRIDE + 30] ^= 1);
-        assert_eq!(reopened(&directory), Some(head(4)));
-        directory.tamper(HEAD_FILE, |bytes| bytes[30] ^= 1);
+        directory.tamper(HEAD_FILE, |bytes| bytes.iter_mut().for_each(|byte| *byte ^= 1));
         let lost = HeadFile::open(directory).expect_err("both slots are bad");
         assert_eq!(lost.damage(), Some(&Damage::HeadLost));
-    }
-
-    #[test]
-    fn a_crash_at_any_step_leaves_the_old_or_the_new_head() {
-        for steps in 0..=2 {
-            for kept in 0..=2 {
-                let faults = Faults::none();
-                let directory = MemoryDirectory::new(faults.clone());
-                let (mut file, _) = HeadFile::open(directory.clone()).expect("empty");
-                file.write(&head(1)).expect("written");
-                file.write(&head(2)).expect("written");
-                faults.fail_after(steps);
-                let done = file.write(&head(3)).is_ok();
-                let found = reopened(&directory.after_crash(kept, Faults::none())).expect("one slot is good");
-                assert!(found == head(3) || (!done && found == head(2)), "{steps} {kept}: {found:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_first_write_that_was_torn_is_as_if_there_were_no_file() {
-        let directory = MemoryDirectory::default();
-        let (mut file, _) = HeadFile::open(directory.clone()).expect("empty");
-        file.write(&head(1)).expect("written");
-        directory.tamper(HEAD_FILE, |bytes| bytes.truncate(SLOT_STRIDE + 20));
-        assert_eq!(reopened(&directory), None);
     }
 }

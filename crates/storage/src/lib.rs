@@ -20,6 +20,7 @@ pub mod head;
 pub mod journal;
 pub mod memory;
 mod read_state;
+pub mod slots;
 pub mod store;
 
 pub use error::{Damage, StoreError};
