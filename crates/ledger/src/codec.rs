@@ -147,6 +147,7 @@ mod tests {
 
     cbor_array! {
         /// Sample.
+        #[allow(unreachable_pub, reason = "the macro makes public types")]
         pub struct Pair {
             /// First.
             pub first: u64,

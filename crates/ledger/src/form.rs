@@ -1,4 +1,4 @@
-//! Form: everything about a statement that needs no state. The rejections with codes from 110 to 199, in their order.
+//! Form: everything about a statement that needs no state. The rejections with codes from 110 on, in their order.
 
 use std::collections::BTreeSet;
 
@@ -45,10 +45,10 @@ pub(crate) fn check(statement: &Statement, ledger: &LedgerId) -> Result<(), Reje
 }
 
 fn onboard(body: &Onboard, ledger: &LedgerId) -> Result<(), Rejection> {
-    let key = PublicKey::new(&body.key).map_err(|_| Rejection::KeyInvalid)?;
     ensure(is_legal_name(&body.legal_name), Rejection::LegalName)?;
     ensure(is_legal_identifier(&body.legal_identifier), Rejection::LegalIdentifier)?;
     ensure(is_country(&body.country), Rejection::Country)?;
+    let key = PublicKey::new(&body.key).map_err(|_| Rejection::KeyInvalid)?;
     ensure(possession_holds(body, &key, ledger), Rejection::PossessionProof)
 }
 

@@ -128,9 +128,9 @@ number! {
 }
 
 impl Height {
-    /// The next block's.
+    /// The next block's. (No block has the greatest number: a header from outside may name it.)
     pub const fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 

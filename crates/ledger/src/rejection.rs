@@ -65,21 +65,21 @@ rejections! {
     // Form: decided by the bytes alone.
     StatementTooLarge = 100, "STATEMENT_TOO_LARGE", Invalid, "a statement is at most 256 KiB long";
     CoseMalformed = 101, "COSE_MALFORMED", Invalid, "a statement is a tagged COSE_Sign1 with a payload and a 64-byte signature";
-    CoseNotCanonical = 102, "COSE_NOT_CANONICAL", Invalid, "a statement is in deterministic CBOR, with exactly alg and kid in its protected header and nothing in the other";
-    Algorithm = 103, "ALGORITHM", Invalid, "statements are signed with EdDSA (-8)";
-    KidSyntax = 104, "KID_SYNTAX", Invalid, "kid is did:ebsi version 1, #, and the RFC 7638 thumbprint of the key";
+    Algorithm = 102, "ALGORITHM", Invalid, "statements are signed with EdDSA (-8)";
+    KidSyntax = 103, "KID_SYNTAX", Invalid, "kid is did:ebsi version 1, #, and the RFC 7638 thumbprint of the key";
+    CoseNotCanonical = 104, "COSE_NOT_CANONICAL", Invalid, "a statement is in deterministic CBOR, with exactly alg and kid in its protected header and nothing in the other";
     CborMalformed = 105, "CBOR_MALFORMED", Invalid, "the payload is a CBOR array [version, not_before, not_after, nonce, kind, body]";
     StatementVersion = 106, "STATEMENT_VERSION", Invalid, "the version of the payload's layout is 1";
     StatementKind = 107, "STATEMENT_KIND", Invalid, "the kind is one that this version of the rules executes";
     SchemaViolation = 108, "SCHEMA_VIOLATION", Invalid, "the body has exactly the fields of its kind, in their types";
     CborNotCanonical = 109, "CBOR_NOT_CANONICAL", Invalid, "the payload is in deterministic CBOR";
     ValidityRange = 110, "VALIDITY_RANGE", Invalid, "not_after is later than not_before by at most 24 hours";
-    KeyInvalid = 111, "KEY_INVALID", Invalid, "a ledger key is a canonically written Ed25519 key of large order";
-    LegalName = 112, "LEGAL_NAME", Invalid, "a legal name is 1 to 256 bytes in NFC, without control or bidirectional characters or outer spaces";
-    LegalIdentifier = 113, "LEGAL_IDENTIFIER", Invalid, "a legal identifier's scheme and value are 1 to 128 printable ASCII characters";
-    Country = 114, "COUNTRY", Invalid, "a country is two upper-case letters (ISO 3166-1)";
-    PossessionProof = 115, "POSSESSION_PROOF", Invalid, "the new organisation's key has signed its identifier, key and sponsor";
-    DocumentKeys = 116, "DOCUMENT_KEYS", Invalid, "a DID document lists 1 to 32 distinct well-formed keys, each with a known relationship";
+    LegalName = 111, "LEGAL_NAME", Invalid, "a legal name is 1 to 256 bytes in NFC, without control or bidirectional characters or outer spaces";
+    LegalIdentifier = 112, "LEGAL_IDENTIFIER", Invalid, "a legal identifier's scheme and value are 1 to 128 printable ASCII characters";
+    Country = 113, "COUNTRY", Invalid, "a country is two upper-case letters (ISO 3166-1)";
+    DocumentKeys = 114, "DOCUMENT_KEYS", Invalid, "a DID document lists 1 to 32 distinct well-formed keys, each with a known relationship";
+    KeyInvalid = 115, "KEY_INVALID", Invalid, "a ledger key is a canonically written Ed25519 key of large order";
+    PossessionProof = 116, "POSSESSION_PROOF", Invalid, "the new organisation's key has signed its identifier, key and sponsor";
     DocumentServices = 117, "DOCUMENT_SERVICES", Invalid, "a DID document lists at most 16 services with distinct ids and https URLs";
     LastLedgerKey = 118, "LAST_LEDGER_KEY", Invalid, "an Ed25519 key with capabilityInvocation stays";
     RoleUnknown = 119, "ROLE", Invalid, "accreditations are given to TAOs and trusted issuers; roots stand in the genesis";
@@ -88,10 +88,11 @@ rejections! {
     PolicyUrl = 122, "POLICY_URL", Invalid, "a policy URL is https, ASCII, at most 2 KiB";
     CredentialType = 123, "CREDENTIAL_TYPE", Invalid, "a credential type is 1 to 256 printable ASCII characters";
     ItemCount = 124, "ITEM_COUNT", Invalid, "a statement has 1 to 4,096 items, a reservation 1 to 131,072 positions";
-    ItemOrder = 125, "ITEM_ORDER", Invalid, "items are strictly ascending, so none occurs twice and their order says nothing";
+    ItemOrder = 125, "ITEM_ORDER", Invalid, "items are strictly ascending, so none occurs twice and their order says nothing; no reserved position occurs twice";
     StatusCode = 126, "STATUS_CODE", Invalid, "a status change names a status that this kind of position can take";
     SuccessorForm = 127, "SUCCESSOR_FORM", Invalid, "a successor stands with status superseded, and only there";
     EffectiveFromForm = 128, "EFFECTIVE_FROM_FORM", Invalid, "effective_from belongs to withdrawals only";
+    LeafTooLarge = 129, "LEAF_TOO_LARGE", Invalid, "a DID document or accreditation is at most 48 KiB long, so that its record fits into a leaf";
 
     // Who signed: decided by the bytes and one key.
     SignerUnknown = 200, "SIGNER_UNKNOWN", Denied, "the signer is a registered organisation";
@@ -138,25 +139,23 @@ rejections! {
     PositionUnknown = 601, "POSITION_UNKNOWN", NotFound, "the position is in use";
     PositionNotReserved = 602, "POSITION_NOT_RESERVED", Precondition, "the position is reserved by the signer and not used";
     NothingNew = 603, "NOTHING_NEW", Exists, "at least one commitment is not anchored by the signer yet";
-    AnchorUnknown = 604, "ANCHOR_UNKNOWN", NotFound, "the commitment or position was anchored by the issuer";
-    NotIssuer = 605, "NOT_ISSUER", Denied, "the signer is the issuer";
-    PositionUnused = 606, "POSITION_UNUSED", Precondition, "a reserved position has a credential before its status changes";
-    AlreadyRevoked = 607, "ALREADY_REVOKED", Precondition, "revoked is final";
-    StatusTransition = 608, "STATUS_TRANSITION", Precondition, "valid can be revoked, suspended, superseded; suspended can be reinstated, revoked, superseded; superseded can be revoked";
-    SuccessorUnknown = 609, "SUCCESSOR_UNKNOWN", NotFound, "the successor is another commitment anchored by the issuer, with status valid";
-    StatusFrozen = 610, "STATUS_FROZEN", Denied, "while a link is suspended for key compromise the issuer changes no statuses";
+    NotIssuer = 604, "NOT_ISSUER", Denied, "the signer is the issuer";
+    StatusFrozen = 605, "STATUS_FROZEN", Denied, "while a link is suspended for key compromise the issuer changes no statuses";
+    AnchorUnknown = 606, "ANCHOR_UNKNOWN", NotFound, "the commitment or position was anchored by the issuer";
+    PositionUnused = 607, "POSITION_UNUSED", Precondition, "a reserved position has a credential before its status changes";
+    AlreadyRevoked = 608, "ALREADY_REVOKED", Precondition, "revoked is final";
+    StatusTransition = 609, "STATUS_TRANSITION", Precondition, "valid can be revoked, suspended, superseded; suspended can be reinstated, revoked, superseded; superseded can be revoked";
+    SuccessorUnknown = 610, "SUCCESSOR_UNKNOWN", NotFound, "the successor is another commitment anchored by the issuer, with status valid";
     RevocationQuota = 611, "REVOCATION_QUOTA", Exhausted, "an issuer's revocations per hour are capped";
 
-    // Space.
-    LeafTooLarge = 700, "LEAF_TOO_LARGE", Invalid, "a record is at most 65,535 bytes long";
-    RulesPanic = 701, "RULES_PANIC", Invalid, "the rules broke on this statement; it is set aside, please report it";
+    // The rules themselves.
+    RulesPanic = 700, "RULES_PANIC", Invalid, "the rules broke on this statement; it is set aside, please report it";
 }
 
 impl Rejection {
     /// Whether the same statement may execute later without anyone's doing, as time passes.
     pub const fn is_for_now(self) -> bool {
-        matches!(self.class(), Class::Exhausted)
-            || matches!(self, Self::StatementNotYet | Self::AccreditationNotYet)
+        matches!(self, Self::StatementNotYet | Self::AccreditationNotYet | Self::RevocationQuota)
     }
 }
 

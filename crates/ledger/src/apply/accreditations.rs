@@ -56,7 +56,7 @@ pub(super) fn accredit<S: ReadState>(
         valid_until: body.valid_until,
         policy: body.policy.clone(),
         credential_digest: body.credential_digest,
-    }))?;
+    }));
     view.put_accreditation(Accreditation {
         key,
         accreditor: signer.did,
@@ -132,19 +132,19 @@ pub(super) fn set_status<S: ReadState>(
         status: body.status,
         effective_from,
         reason: body.reason,
-    }))?;
+    }));
     view.put_status(accreditation.position, body.status.0, leaf)?;
     view.put_accreditation(accreditation);
     Ok(Vec::new())
 }
 
-/// From when a withdrawal takes effect: as said, within the accreditation's start and now; or now.
+/// From when a withdrawal takes effect: as said, or now; never before the accreditation's start or after now (RULES 6.3).
 fn withdrawal_start(
     accreditation: &Accreditation,
     now: TimeMs,
     said: Option<TimeMs>,
 ) -> Result<TimeMs, Rejection> {
-    let Some(said) = said else { return Ok(now) };
-    ensure(accreditation.valid_from <= said && said <= now, Rejection::EffectiveFromRange)?;
-    Ok(said)
+    let from = said.unwrap_or(now);
+    ensure(accreditation.valid_from <= from && from <= now, Rejection::EffectiveFromRange)?;
+    Ok(from)
 }

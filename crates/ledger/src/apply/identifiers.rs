@@ -63,11 +63,13 @@ pub(super) fn deactivate<S: ReadState>(
     body: &DeactivateIdentifier,
 ) -> Result<Vec<ItemException>, Refused> {
     let subject = view.identifier(&body.subject)?.ok_or(Rejection::IdentifierUnknown)?;
-    ensure(!subject.deactivated, Rejection::IdentifierDeactivated)?;
-    if signer.did != subject.did {
-        ensure(signer.did == subject.sponsor, Rejection::NotSponsor)?;
+    let is_subject = signer.did == subject.did;
+    let is_sponsor = signer.did == subject.sponsor;
+    if is_sponsor && !is_subject {
         sponsor_accredits(view, signer, subject.sponsor_accreditation, context.time)?;
     }
+    ensure(!subject.deactivated, Rejection::IdentifierDeactivated)?;
+    ensure(is_subject || is_sponsor, Rejection::NotSponsor)?;
     record(view, IdentifierEvent::Deactivated, Identifier { deactivated: true, ..(*subject).clone() })
 }
 
@@ -103,7 +105,7 @@ fn record<S: ReadState>(
         methods: identifier.methods.clone(),
         services: identifier.services.clone(),
         deactivated: identifier.deactivated,
-    }))?;
+    }));
     view.put_identifier(Identifier { leaf: Some(leaf), ..identifier });
     Ok(Vec::new())
 }

@@ -9,7 +9,6 @@ use kvitto_merkle::status::{Chunk, StatusValue, chunk_index};
 use crate::did::Did;
 use crate::ids::{AccreditationId, Commitment, LeafIndex, Position, RegistrantNumber, StatementId, TimeMs};
 use crate::record::{LEAF_BYTES_MAX, Record, RecordBody};
-use crate::rejection::Rejection;
 use crate::state::{
     Accreditation, AccreditationKey, Changes, Identifier, Outcome, Place, ReadState, StateError, Tip, Usage,
 };
@@ -98,14 +97,12 @@ impl<'a, S: ReadState> View<'a, S> {
     }
 
     /// Appends a record of the present statement.
-    pub(crate) fn record(&mut self, body: RecordBody) -> Result<LeafIndex, Rejection> {
+    pub(crate) fn record(&mut self, body: RecordBody) -> LeafIndex {
         let leaf = self.next_leaf();
         let bytes = Record { time: self.time, statement_id: self.statement_id, body }.encode();
-        if bytes.len() > LEAF_BYTES_MAX {
-            return Err(Rejection::LeafTooLarge);
-        }
+        assert!(bytes.len() <= LEAF_BYTES_MAX, "form bounds everything that a record holds");
         self.pending.leaves.push(bytes);
-        Ok(leaf)
+        leaf
     }
 
     pub(crate) fn identifier(&self, did: &Did) -> Result<Option<Rc<Identifier>>, StateError> {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use coset::{CoseSign1, CoseSign1Builder, HeaderBuilder, TaggedCborSerializable, iana};
 use kvitto_merkle::sha256;
 
-use super::{PayloadHead, STATEMENT_BYTES_MAX, STATEMENT_VERSION, Statement};
+use super::{PayloadHead, STATEMENT_BYTES_MAX, STATEMENT_VERSION, Statement, cose};
 use crate::codec::{DecodeError, decode_strict, encode};
 use crate::did::{Did, KeyId};
-use crate::form;
+use crate::form::{self, ensure};
 use crate::ids::{KeyBytes, LedgerId, Signature, StatementId};
 use crate::keys::{PublicKey, SigningKey, thumbprint};
 use crate::rejection::Rejection;
@@ -39,23 +39,15 @@ impl Envelope {
         if bytes.len() > STATEMENT_BYTES_MAX {
             return Err(Rejection::StatementTooLarge);
         }
-        let cose = CoseSign1::from_tagged_slice(&bytes).map_err(|_| Rejection::CoseMalformed)?;
-        if cose.protected.header.alg != Some(coset::Algorithm::Assigned(iana::Algorithm::EdDSA)) {
-            return Err(Rejection::Algorithm);
-        }
-        let key_id: KeyId = std::str::from_utf8(&cose.protected.header.key_id)
-            .ok()
-            .and_then(|kid| kid.parse().ok())
-            .ok_or(Rejection::KidSyntax)?;
-        let signature =
-            cose.signature.as_slice().try_into().map(Signature).map_err(|_| Rejection::CoseMalformed)?;
-        let payload = cose.payload.as_deref().ok_or(Rejection::CoseMalformed)?;
-        if cose_sign1(&key_id, payload, &signature) != *bytes {
-            return Err(Rejection::CoseNotCanonical);
-        }
-        let statement = decode_payload(payload)?;
+        let cose::Parts { alg, kid, payload, signature } =
+            cose::read(&bytes).ok_or(Rejection::CoseMalformed)?;
+        ensure(alg == Some(iana::Algorithm::EdDSA as i64), Rejection::Algorithm)?;
+        let kid = kid.and_then(|kid| String::from_utf8(kid).ok()).ok_or(Rejection::KidSyntax)?;
+        let key_id: KeyId = kid.parse().map_err(|_| Rejection::KidSyntax)?;
+        ensure(*bytes == cose_sign1(&key_id, &payload, &signature), Rejection::CoseNotCanonical)?;
+        let statement = decode_payload(&payload)?;
         form::check(&statement, ledger)?;
-        let to_be_signed = cose.tbs_data(&aad(STATEMENT_AAD, ledger));
+        let to_be_signed = unsigned(&key_id, payload).tbs_data(&aad(STATEMENT_AAD, ledger));
         let id = StatementId(sha256(&[&to_be_signed]).0);
         Ok(Self { bytes, id, key_id, statement, to_be_signed, signature })
     }
@@ -144,49 +136,50 @@ impl Checked {
 
 /// Signs `statement` as the organisation `did`, for this ledger; gives the bytes to submit.
 pub fn sign(statement: &Statement, did: Did, key: &SigningKey, ledger: &LedgerId) -> Vec<u8> {
-    sign_payload(&encode(statement), did, key, &aad(STATEMENT_AAD, ledger))
+    sign_payload(encode(statement), did, key, &aad(STATEMENT_AAD, ledger))
 }
 
 /// The possession proof that the subject of an [`Onboard`] makes with its first key (RULES 5.3).
 pub fn sign_possession(possession: &Possession, key: &SigningKey, ledger: &LedgerId) -> Vec<u8> {
-    sign_payload(&encode(possession), possession.subject, key, &aad(POSSESSION_AAD, ledger))
+    sign_payload(encode(possession), possession.subject, key, &aad(POSSESSION_AAD, ledger))
 }
 
 /// Whether the possession proof inside is the subject's, for this ledger.
 pub(crate) fn possession_holds(onboard: &Onboard, key: &PublicKey, ledger: &LedgerId) -> bool {
-    let Ok(cose) = CoseSign1::from_tagged_slice(&onboard.possession) else { return false };
-    let Ok(signature) = cose.signature.as_slice().try_into().map(Signature) else { return false };
+    // There is one way to write it: everything but the signature at its end is known already.
+    let Some(signature) = onboard.possession.last_chunk().copied().map(Signature) else { return false };
     let payload = encode(&Possession {
         subject: onboard.subject,
         key: onboard.key,
         sponsor_accreditation: onboard.sponsor_accreditation,
     });
     let key_id = KeyId { did: onboard.subject, thumbprint: thumbprint(&onboard.key) };
-    cose_sign1(&key_id, &payload, &signature) == *onboard.possession
-        && key.verifies(&cose.tbs_data(&aad(POSSESSION_AAD, ledger)), &signature)
+    *onboard.possession == cose_sign1(&key_id, &payload, &signature)
+        && key.verifies(&unsigned(&key_id, payload).tbs_data(&aad(POSSESSION_AAD, ledger)), &signature)
 }
 
-fn sign_payload(payload: &[u8], did: Did, key: &SigningKey, aad: &[u8]) -> Vec<u8> {
+fn sign_payload(payload: Vec<u8>, did: Did, key: &SigningKey, aad: &[u8]) -> Vec<u8> {
     let key_id = KeyId { did, thumbprint: thumbprint(&key.public().bytes()) };
-    let unsigned = unsigned(&key_id, payload).build();
-    cose_sign1(&key_id, payload, &key.sign(&unsigned.tbs_data(aad)))
+    let mut cose = unsigned(&key_id, payload);
+    cose.signature = key.sign(&cose.tbs_data(aad)).0.to_vec();
+    written(cose)
 }
 
-fn unsigned(key_id: &KeyId, payload: &[u8]) -> CoseSign1Builder {
+fn unsigned(key_id: &KeyId, payload: Vec<u8>) -> CoseSign1 {
     let protected = HeaderBuilder::new()
         .algorithm(iana::Algorithm::EdDSA)
         .key_id(key_id.to_string().into_bytes())
         .build();
-    CoseSign1Builder::new().protected(protected).payload(payload.to_vec())
+    CoseSign1Builder::new().protected(protected).payload(payload).build()
 }
 
 /// The one way to write these four things.
 fn cose_sign1(key_id: &KeyId, payload: &[u8], signature: &Signature) -> Vec<u8> {
-    unsigned(key_id, payload)
-        .signature(signature.0.to_vec())
-        .build()
-        .to_tagged_vec()
-        .expect("byte strings and two header parameters always encode")
+    written(CoseSign1 { signature: signature.0.to_vec(), ..unsigned(key_id, payload.to_vec()) })
+}
+
+fn written(cose: CoseSign1) -> Vec<u8> {
+    cose.to_tagged_vec().expect("byte strings and two header parameters always encode")
 }
 
 fn aad(purpose: &[u8], ledger: &LedgerId) -> Vec<u8> {

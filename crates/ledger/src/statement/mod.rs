@@ -7,6 +7,7 @@
 //! ```
 
 pub mod body;
+mod cose;
 pub mod envelope;
 
 use serde::de::{self, SeqAccess, Visitor};
