@@ -75,6 +75,12 @@ pub enum Damage {
         /// The newest block that is stored.
         store: Height,
     },
+    /// The database is empty although blocks had been acknowledged.
+    #[error("block {head} was acknowledged, but the store is empty")]
+    Empty {
+        /// The height in HEAD.
+        head: Height,
+    },
     /// The store is further ahead of HEAD than a crash can leave it.
     #[error("the store has block {store}, but only {head} was acknowledged")]
     AheadOfHead {

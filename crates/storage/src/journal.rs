@@ -199,7 +199,9 @@ mod tests {
     #[test]
     fn what_was_appended_is_read_back_in_order_until_the_reset() {
         let folder = tempfile::tempdir().expect("a folder");
-        let open = || Journal::open(OsDirectory::open(folder.path()).expect("opens")).expect("reads");
+        let open = || {
+            Journal::open(OsDirectory::open(folder.path(), Faults::none()).expect("opens")).expect("reads")
+        };
         let (mut journal, found) = open();
         assert_eq!(found, []);
         journal.append(1, b"one").expect("appended");

@@ -13,16 +13,20 @@
 //! [`store`] is the contract, [`memory`] the twin for tests and simulations, [`journal`] the file that consensus writes
 //! before it signs.
 
+pub mod audit;
+pub mod disk;
 pub mod error;
 pub mod faults;
 pub mod files;
 pub mod head;
 pub mod journal;
 pub mod memory;
+pub mod nodes;
 mod read_state;
 pub mod slots;
 pub mod store;
 
+pub use disk::{SledReader, SledStore};
 pub use error::{Damage, StoreError};
 pub use journal::Journal;
 pub use memory::{MemoryDisk, MemoryStore};

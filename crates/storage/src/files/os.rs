@@ -7,12 +7,14 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::Directory;
+use crate::faults::Faults;
 
 /// A directory, with its files kept open once they were written.
 #[derive(Debug)]
 pub struct OsDirectory {
     path: PathBuf,
     open: BTreeMap<String, Opened>,
+    faults: Faults,
 }
 
 #[derive(Debug)]
@@ -23,13 +25,13 @@ struct Opened {
 }
 
 impl OsDirectory {
-    /// The directory at `path`, which is created where it is missing.
+    /// The directory at `path`, which is created where it is missing. Its operations fail when `faults` says so.
     ///
     /// # Errors
     /// The operating system's.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub fn open(path: &Path, faults: Faults) -> io::Result<Self> {
         fs::create_dir_all(path)?;
-        Ok(Self { path: path.to_owned(), open: BTreeMap::new() })
+        Ok(Self { path: path.to_owned(), open: BTreeMap::new(), faults })
     }
 
     fn opened(&mut self, name: &str) -> io::Result<&mut Opened> {
@@ -51,14 +53,17 @@ impl Directory for OsDirectory {
     }
 
     fn write_at(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.faults.step()?;
         self.opened(name)?.file.write_all_at(bytes, offset)
     }
 
     fn truncate(&mut self, name: &str, len: u64) -> io::Result<()> {
+        self.faults.step()?;
         self.opened(name)?.file.set_len(len)
     }
 
     fn sync(&mut self, name: &str) -> io::Result<()> {
+        self.faults.step()?;
         let opened = self.opened(name)?;
         opened.file.sync_data()?;
         if !opened.entry_synced {

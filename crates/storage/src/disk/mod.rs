@@ -1,0 +1,183 @@
+//! The store on disk: sled, made safe by HEAD beside it.
+//!
+//! ```text
+//! <directory>/lock         held while the store is open
+//!            /HEAD         what was acknowledged
+//!            /ballast      given up on a full disk, so that the store can still be opened and read
+//!            /sled/        the database
+//!            /damaged-<n>/ databases (and their HEAD) that were set aside
+//! ```
+//!
+//! sled alone is not enough: its `flush` does not fsync, it may lose its newest writes without a word after one flipped bit, and
+//! it may panic when it opens. So the directory is synced after every transaction, HEAD says what must be there, and opening
+//! hashes the newest blocks again.
+
+mod ballast;
+mod block_rows;
+mod index_keys;
+mod keys;
+mod leaves;
+mod open;
+mod outcomes;
+mod places;
+mod reader;
+mod rows;
+mod runs;
+mod shared;
+mod tiles;
+mod trees;
+
+use std::fs::File;
+use std::sync::Arc;
+
+use kvitto_ledger::Height;
+use kvitto_ledger::execute::ExecutedBlock;
+
+use crate::error::StoreError;
+use crate::faults::Faults;
+use crate::files::OsDirectory;
+use crate::head::HeadFile;
+use crate::read_state::impl_read_state;
+use crate::store::{Head, Published, Read, Store};
+
+pub use open::{Opened, Options, SetAside};
+pub use reader::SledReader;
+
+use rows::Rows;
+use shared::{Shared, published_bytes};
+use trees::TreeName;
+
+/// The store on disk.
+#[derive(Debug)]
+pub struct SledStore {
+    shared: Arc<Shared>,
+    reader: SledReader,
+    head: Head,
+    head_file: HeadFile<OsDirectory>,
+    faults: Faults,
+    failed: bool,
+    /// Given up by the operating system when the process ends, however it does.
+    _lock: File,
+}
+
+impl_read_state!(SledStore, |store| &store.reader);
+
+impl SledStore {
+    /// Whether it takes writes: not after one failed, nor when the disk was full at the start.
+    pub fn is_writable(&self) -> bool {
+        !self.failed
+    }
+
+    /// Runs a write; after one that fails there is no other.
+    fn guarded<T>(
+        &mut self,
+        write: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if self.failed {
+            return Err(StoreError::Poisoned);
+        }
+        self.failed = true;
+        let written = write(self)?;
+        self.failed = false;
+        Ok(written)
+    }
+
+    fn write_and_sync(&self, rows: Rows) -> Result<(), StoreError> {
+        write(&self.shared, &self.faults, rows)?;
+        sync(&self.shared, &self.faults)
+    }
+
+    fn write_head(&mut self, head: Head) -> Result<(), StoreError> {
+        if head != self.head {
+            self.head_file.write(&head)?;
+            self.head = head;
+        }
+        Ok(())
+    }
+}
+
+impl Store for SledStore {
+    type Reader = SledReader;
+
+    fn head(&self) -> Head {
+        self.head
+    }
+
+    fn reader(&self) -> SledReader {
+        self.reader.clone()
+    }
+
+    fn commit(&mut self, block: &ExecutedBlock, certificate: &[u8]) -> Result<(), StoreError> {
+        self.guarded(|store| {
+            assert_eq!(block.header.height, store.head.height.next(), "blocks are committed in order");
+            let follows = block.header.previous == store.shared.newest().tip.header_id;
+            assert!(follows, "a block follows the newest one");
+            write_block(&store.shared, &store.faults, block, certificate)?;
+            store.write_head(Head::after(&block.header, store.head.cosigned_size))?;
+            store.shared.newest_mut().tip = block.tip.clone();
+            Ok(())
+        })
+    }
+
+    fn put_certificate(&mut self, height: Height, certificate: &[u8]) -> Result<(), StoreError> {
+        self.reader.check(height)?;
+        self.guarded(|store| {
+            let (key, mut rows) = (keys::height(height), Rows::default());
+            store.shared.trees.remove_blob(TreeName::Certificates, &key, &mut rows)?;
+            rows.put_blob(TreeName::Certificates, &key, certificate);
+            store.write_and_sync(rows)
+        })
+    }
+
+    fn put_checkpoint(&mut self, published: &Published) -> Result<(), StoreError> {
+        self.reader.check(published.height)?;
+        if self.reader.published().is_some_and(|present| present.size > published.size) {
+            return Ok(());
+        }
+        self.guarded(|store| {
+            let mut rows = Rows::default();
+            store.shared.trees.remove_blob(TreeName::Meta, keys::PUBLISHED, &mut rows)?;
+            rows.put_blob(TreeName::Meta, keys::PUBLISHED, &published_bytes(published));
+            store.write_and_sync(rows)?;
+            store.shared.newest_mut().published = Some(published.clone());
+            Ok(())
+        })
+    }
+
+    fn put_cosigned(&mut self, size: u64) -> Result<(), StoreError> {
+        let cosigned_size = self.head.cosigned_size.max(size);
+        self.guarded(|store| store.write_head(Head { cosigned_size, ..store.head }))
+    }
+}
+
+/// Writes a block and makes it durable, HEAD excepted.
+fn write_block(
+    shared: &Shared,
+    faults: &Faults,
+    block: &ExecutedBlock,
+    certificate: &[u8],
+) -> Result<(), StoreError> {
+    let trees = &shared.trees;
+    let mut rows = block_rows::rows_of(trees, block, certificate)?;
+    {
+        // Locked until the rows are written: a look-up must not find the memory of pages that are gone.
+        let mut indexes = shared.indexes_mut();
+        let anchors = indexes.anchors.append(trees, &mut rows, block_rows::anchor_entries(&block.changes))?;
+        let entries = block_rows::statement_entries(&block.changes);
+        let statements = indexes.statements.append(trees, &mut rows, entries)?;
+        write(shared, faults, rows)?;
+        indexes.anchors.apply(anchors);
+        indexes.statements.apply(statements);
+    }
+    sync(shared, faults)
+}
+
+fn write(shared: &Shared, faults: &Faults, rows: Rows) -> Result<(), StoreError> {
+    faults.step().map_err(StoreError::failed("write to the database"))?;
+    shared.trees.write(rows)
+}
+
+fn sync(shared: &Shared, faults: &Faults) -> Result<(), StoreError> {
+    faults.step().map_err(StoreError::failed("sync the database"))?;
+    shared.trees.sync()
+}

@@ -1,0 +1,98 @@
+//! What the writer and its readers have in common.
+
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use kvitto_ledger::codec::decode_strict;
+use kvitto_ledger::{Header, Height, Tip};
+
+use super::block_rows::{BLOCK_ROW_BYTES_MAX, BlockRow};
+use super::index_keys::{ANCHORS, STATEMENTS};
+use super::keys;
+use super::runs::Index;
+use super::trees::{TreeName, Trees};
+use crate::error::{Damage, StoreError};
+use crate::store::Published;
+
+/// The database with what is kept in memory about it.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) trees: Trees,
+    newest: RwLock<Newest>,
+    indexes: RwLock<Indexes>,
+}
+
+/// The newest durable block and checkpoint.
+#[derive(Clone, Debug)]
+pub(super) struct Newest {
+    pub(super) tip: Tip,
+    pub(super) published: Option<Published>,
+}
+
+/// The indexes with random keys. Written while a block's rows are, so that a look-up never misses a page.
+#[derive(Debug)]
+pub(super) struct Indexes {
+    pub(super) anchors: Index,
+    pub(super) statements: Index,
+}
+
+impl Shared {
+    /// Reads it from the database; `None` where nothing was ever committed.
+    pub(super) fn open(trees: Trees) -> Result<Option<Self>, StoreError> {
+        let Some(tip) = trees.row(TreeName::Meta, keys::TIP)? else { return Ok(None) };
+        let unreadable = || Damage::unreadable("tip", "");
+        let tip = decode_strict(&tip, BLOCK_ROW_BYTES_MAX).map_err(|_| unreadable())?;
+        let published = read_published(&trees)?;
+        let indexes =
+            Indexes { anchors: Index::open(&trees, ANCHORS)?, statements: Index::open(&trees, STATEMENTS)? };
+        let newest = Newest { tip, published };
+        Ok(Some(Self { trees, newest: RwLock::new(newest), indexes: RwLock::new(indexes) }))
+    }
+
+    /// For an empty database, into which block 0 with this tip is about to be written.
+    pub(super) fn begin(trees: Trees, tip: Tip) -> Self {
+        let indexes = Indexes { anchors: Index::empty(ANCHORS), statements: Index::empty(STATEMENTS) };
+        let newest = Newest { tip, published: None };
+        Self { trees, newest: RwLock::new(newest), indexes: RwLock::new(indexes) }
+    }
+
+    pub(super) fn newest(&self) -> RwLockReadGuard<'_, Newest> {
+        self.newest.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn newest_mut(&self) -> RwLockWriteGuard<'_, Newest> {
+        self.newest.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn indexes(&self) -> RwLockReadGuard<'_, Indexes> {
+        self.indexes.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn indexes_mut(&self) -> RwLockWriteGuard<'_, Indexes> {
+        self.indexes.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A block that is committed or, after a crash, one that was stored without HEAD.
+    pub(super) fn block(&self, height: Height) -> Result<Option<(Header, u64)>, StoreError> {
+        let Some(row) = self.trees.row(TreeName::Blocks, &keys::height(height))? else { return Ok(None) };
+        let unreadable = |_| Damage::unreadable(TreeName::Blocks.name(), height);
+        let BlockRow(header, positions) = decode_strict(&row, BLOCK_ROW_BYTES_MAX).map_err(unreadable)?;
+        let header = Header::decode(&header).map_err(unreadable)?;
+        Ok(Some((header, positions)))
+    }
+}
+
+/// The published checkpoint is stored as its height, its size, and the note.
+fn read_published(trees: &Trees) -> Result<Option<Published>, StoreError> {
+    let Some(row) = trees.blob(TreeName::Meta, keys::PUBLISHED)? else { return Ok(None) };
+    let unreadable = || Damage::unreadable("checkpoint", "");
+    let (height, rest) = row.split_first_chunk().ok_or_else(unreadable)?;
+    let (size, note) = rest.split_first_chunk().ok_or_else(unreadable)?;
+    let note = std::str::from_utf8(note).map_err(|_| unreadable())?.into();
+    Ok(Some(Published { height: Height(u64::from_be_bytes(*height)), size: u64::from_be_bytes(*size), note }))
+}
+
+/// The bytes that [`Shared::open`] reads a checkpoint from.
+pub(super) fn published_bytes(published: &Published) -> Vec<u8> {
+    let numbers = [published.height.0.to_be_bytes(), published.size.to_be_bytes()];
+    [numbers.as_flattened(), published.note.as_bytes()].concat()
+}

@@ -1,0 +1,210 @@
+//! The database's trees, and the only place that calls sled: its errors are told apart here, and its panics caught.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::ops::RangeBounds;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use sled::transaction::{ConflictableTransactionError, TransactionError, Transactional};
+use sled::{Batch, IVec};
+
+use super::rows::{Rows, opened};
+use crate::error::{Damage, StoreError};
+
+macro_rules! trees {
+    ($($(#[$meta:meta])* $variant:ident = $name:literal),* $(,)?) => {
+        /// One tree per kind of key.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub(super) enum TreeName { $($(#[$meta])* $variant),* }
+
+        impl TreeName {
+            pub(super) const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            pub(super) const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+        }
+    };
+}
+
+trees! {
+    /// The tip, the published checkpoint, the manifests of the indexes.
+    Meta = "meta",
+    /// height: header, positions.
+    Blocks = "block",
+    /// tile level, index / 128: up to 128 hashes, without checksum.
+    Tiles = "tile",
+    /// first leaf, part: height, leaves.
+    Leaves = "page of leaves",
+    /// height, part: encoded body.
+    Bodies = "body",
+    /// height, part: certificate.
+    Certificates = "certificate",
+    /// position / 1024, part: owner, kind, leaf of each.
+    Places = "page of places",
+    /// index, height: chunk.
+    StatusChunks = "status chunk",
+    /// level, index, height: hash.
+    StatusNodes = "status node",
+    /// position, height: leaf.
+    StatusLeaves = "status record",
+    /// identifier, height, part: organisation.
+    Identifiers = "identifier",
+    /// number: identifier.
+    Registrants = "registrant",
+    /// identifier, id, height, part: accreditation.
+    Accreditations = "accreditation",
+    /// parent's identifier and id, child's identifier and id: nothing.
+    Children = "child",
+    /// number: usage.
+    Usage = "usage",
+    /// height, index / 128, part: outcomes of statements.
+    Outcomes = "page of outcomes",
+    /// index, run, page: entries.
+    Runs = "page of a run",
+}
+
+/// The open database.
+#[derive(Clone, Debug)]
+pub(super) struct Trees {
+    db: sled::Db,
+    trees: Vec<sled::Tree>,
+    path: PathBuf,
+}
+
+impl Trees {
+    /// Opens the database at `path`, which is created where it is missing. A second handle in one process is refused by sled.
+    pub(super) fn open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
+        remove_unfinished_snapshots(path).map_err(StoreError::failed("clean up the database's directory"))?;
+        let config = sled::Config::new()
+            .path(path)
+            .cache_capacity(cache_bytes)
+            .flush_every_ms(None)
+            .mode(sled::Mode::HighThroughput);
+        let (db, trees) = guarded("open the database", || {
+            let db = config.open()?;
+            let trees =
+                TreeName::ALL.iter().map(|tree| db.open_tree(tree.name())).collect::<Result<_, _>>()?;
+            Ok((db, trees))
+        })?;
+        let trees = Self { db, trees, path: path.to_owned() };
+        trees.sync_everything()?;
+        Ok(trees)
+    }
+
+    fn tree(&self, tree: TreeName) -> &sled::Tree {
+        &self.trees[tree as usize]
+    }
+
+    /// The bytes under a key, without looking at a checksum.
+    pub(super) fn raw(&self, tree: TreeName, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+        guarded("read the database", || self.tree(tree).get(key))
+    }
+
+    /// The payload under a key.
+    pub(super) fn row(&self, tree: TreeName, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+        self.raw(tree, key)?.map(|value| opened(tree, key, value)).transpose()
+    }
+
+    /// The last key of the range, with its payload.
+    pub(super) fn last(
+        &self,
+        tree: TreeName,
+        range: impl RangeBounds<Vec<u8>>,
+    ) -> Result<Option<(IVec, IVec)>, StoreError> {
+        let found = guarded("read the database", || self.tree(tree).range(range).next_back().transpose())?;
+        found.map(|(key, value)| Ok((key.clone(), opened(tree, &key, value)?))).transpose()
+    }
+
+    /// The rows of the range in order.
+    pub(super) fn scan(
+        &self,
+        tree: TreeName,
+        range: impl RangeBounds<Vec<u8>>,
+    ) -> impl Iterator<Item = Result<(IVec, IVec), StoreError>> {
+        let mut rows = self.tree(tree).range(range);
+        std::iter::from_fn(move || guarded("read the database", || rows.next().transpose()).transpose())
+            .map(move |row| row.and_then(|(key, value)| Ok((key.clone(), opened(tree, &key, value)?))))
+    }
+
+    /// Writes all rows in one transaction. They are durable after [`Trees::sync`].
+    pub(super) fn write(&self, rows: Rows) -> Result<(), StoreError> {
+        let mut batches: BTreeMap<TreeName, Batch> = BTreeMap::new();
+        for ((tree, key), value) in rows.into_changes() {
+            let batch = batches.entry(tree).or_default();
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        let trees: Vec<&sled::Tree> = batches.keys().map(|tree| self.tree(*tree)).collect();
+        guarded("write to the database", || {
+            let result = trees.as_slice().transaction(|views| {
+                for (view, batch) in views.iter().zip(batches.values()) {
+                    view.apply_batch(batch)?;
+                }
+                Ok::<_, ConflictableTransactionError<()>>(())
+            });
+            result.map_err(|error| match error {
+                TransactionError::Storage(error) => error,
+                TransactionError::Abort(()) => unreachable!("the transaction never aborts itself"),
+            })
+        })
+    }
+
+    /// Makes what was written durable. sled's own flush hands the bytes to the kernel only.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        guarded("flush the database", || self.db.flush())?;
+        sync_file(&self.path.join("db"))
+            .and_then(|()| sync_file(&self.path))
+            .map_err(StoreError::failed("sync the database"))
+    }
+
+    /// Makes the files durable that sled creates when it opens.
+    fn sync_everything(&self) -> Result<(), StoreError> {
+        self.sync()?;
+        let beside = [self.path.join("conf"), self.path.join("blobs")];
+        let parent = self.path.parent().map(Path::to_owned);
+        for path in beside.into_iter().chain(parent).filter(|path| path.exists()) {
+            sync_file(&path).map_err(StoreError::failed("sync the database's directory"))?;
+        }
+        Ok(())
+    }
+}
+
+fn sync_file(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// A crash while sled writes a snapshot leaves a partial file that it would read as the newest snapshot.
+fn remove_unfinished_snapshots(path: &Path) -> io::Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Calls sled; a panic in it is damage.
+fn guarded<T>(operation: &'static str, call: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error @ sled::Error::Corruption { .. })) => Err(Damage::Reported(error.to_string()).into()),
+        Ok(Err(sled::Error::Io(source))) => Err(StoreError::Failed { operation, source }),
+        Ok(Err(error)) => Err(StoreError::Failed { operation, source: io::Error::other(error) }),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word");
+            Err(Damage::Panicked(text.to_owned()).into())
+        }
+    }
+}
