@@ -1,1 +1,42 @@
-//! kvitto-api
+//! The gRPC services of a node, over small traits.
+//!
+//! ```text
+//!            listeners (public, operator)          connections counted, limited, optionally TLS
+//!                    │
+//!              CORS, gRPC-Web, guard               load shed, deadline, drain
+//!                    ▼
+//!  Anchoring ──► Submit ──► the node's admission, mempool, consensus
+//!      ▲                                 │
+//!      └───────── Notices ◄──────────────┘         what was committed, dropped, published: waiting is by event
+//!  Status, Registry, Log ──► Read                  as of a published block, never "the newest row"
+//!  Operator ──► Peers                              on its own loopback listener
+//! ```
+//!
+//! Nothing about questions or who asks them is logged. Wire types end here: [`kvitto_proto::convert`] is the border.
+
+mod config;
+mod context;
+mod node;
+mod notices;
+mod reason;
+mod snapshot;
+mod proofs;
+mod receipts;
+mod anchoring;
+mod submit_stream;
+mod status;
+mod registry;
+mod log;
+mod operator;
+mod health;
+mod guard;
+mod connections;
+mod serve;
+
+pub use config::{Config, ConfigError, Tls};
+pub use node::{
+    Admitted, Diagnosis, Health, NodeInfo, Peer, Peers, Rejected, Severity, Submit, SubmitError,
+};
+pub use notices::{Notice, Notices};
+pub use reason::{Reason, code_of};
+pub use serve::{Listeners, ServeError, serve};

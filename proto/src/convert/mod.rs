@@ -3,6 +3,7 @@
 mod moment;
 mod outcome;
 mod proof;
+mod receipt;
 mod registry;
 mod status;
 
@@ -13,7 +14,8 @@ use thiserror::Error;
 
 pub use moment::{AsOf, Moment};
 pub use outcome::{Progress, Refusal, StatementResult};
-pub use proof::{ChunkProof, LeafProof, PublishedCheckpoint, RegistryProof};
+pub use proof::{PublishedCheckpoint, RegistryProof};
+pub use receipt::{ReceiptItem, ReceiptShared};
 pub use status::{CredentialName, CredentialStatus};
 
 /// A message says something that the domain cannot mean.

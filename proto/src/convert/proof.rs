@@ -1,11 +1,11 @@
-//! Proofs of registry answers.
+//! Proofs of registry answers, and receipts in parts. Leaves and chunks are the receipt format's own types.
 
 use bytes::Bytes;
-use kvitto_ledger::{Height, LeafIndex};
-use kvitto_merkle::Hash;
-use kvitto_merkle::status::CHUNK_BYTES;
+use kvitto_ledger::Height;
+use kvitto_merkle::log::InclusionProof;
+use kvitto_verifier::receipt::{ChunkProof, LeafProof};
 
-use super::{ConvertError, array, hash_bytes, hashes, present};
+use super::{ConvertError, hash_bytes, hashes, present};
 use crate::v1;
 
 /// A checkpoint as a node publishes it. What its note says counts; `height` and `tree_size` are a convenience.
@@ -17,28 +17,6 @@ pub struct PublishedCheckpoint {
     pub tree_size: u64,
     /// Number of the newest block.
     pub height: Height,
-}
-
-/// A leaf with its inclusion proof.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeafProof {
-    /// Place in the log.
-    pub index: LeafIndex,
-    /// The record's bytes.
-    pub leaf: Vec<u8>,
-    /// Sibling hashes, from the leaf up.
-    pub path: Vec<Hash>,
-}
-
-/// A chunk of the status tree with its proof.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChunkProof {
-    /// Number of the chunk.
-    pub index: u64,
-    /// Its bits.
-    pub chunk: [u8; CHUNK_BYTES],
-    /// Sibling hashes, from the chunk up.
-    pub path: Vec<Hash>,
 }
 
 /// What makes a registry answer checkable.
@@ -54,6 +32,11 @@ pub struct RegistryProof {
     pub chunks: Vec<ChunkProof>,
 }
 
+/// A path of sibling hashes.
+pub(super) fn path(path: &[Bytes]) -> Result<InclusionProof, ConvertError> {
+    InclusionProof::new(hashes("path", path)?).map_err(|_| ConvertError::Unknown("path"))
+}
+
 impl From<PublishedCheckpoint> for v1::Checkpoint {
     fn from(checkpoint: PublishedCheckpoint) -> Self {
         Self { note: checkpoint.note, tree_size: checkpoint.tree_size, height: checkpoint.height.0 }
@@ -65,13 +48,17 @@ impl TryFrom<Option<v1::Checkpoint>> for PublishedCheckpoint {
 
     fn try_from(checkpoint: Option<v1::Checkpoint>) -> Result<Self, ConvertError> {
         let checkpoint = present("checkpoint", checkpoint)?;
-        Ok(Self { note: checkpoint.note, tree_size: checkpoint.tree_size, height: Height(checkpoint.height) })
+        Ok(Self {
+            note: checkpoint.note,
+            tree_size: checkpoint.tree_size,
+            height: Height(checkpoint.height),
+        })
     }
 }
 
 impl From<LeafProof> for v1::LeafProof {
     fn from(proof: LeafProof) -> Self {
-        Self { index: proof.index.0, leaf: proof.leaf.into(), path: hash_bytes(&proof.path) }
+        Self { index: proof.index, leaf: proof.leaf.into(), path: hash_bytes(proof.path.hashes()) }
     }
 }
 
@@ -79,18 +66,13 @@ impl TryFrom<v1::LeafProof> for LeafProof {
     type Error = ConvertError;
 
     fn try_from(proof: v1::LeafProof) -> Result<Self, ConvertError> {
-        let path = hashes("path", &proof.path)?;
-        Ok(Self { index: LeafIndex(proof.index), leaf: proof.leaf.to_vec(), path })
+        Ok(Self { index: proof.index, path: path(&proof.path)?, leaf: proof.leaf.into() })
     }
 }
 
 impl From<ChunkProof> for v1::ChunkProof {
     fn from(proof: ChunkProof) -> Self {
-        Self {
-            index: proof.index,
-            chunk: Bytes::copy_from_slice(&proof.chunk),
-            path: hash_bytes(&proof.path),
-        }
+        Self { index: proof.index, chunk: proof.bytes.into(), path: hash_bytes(proof.path.hashes()) }
     }
 }
 
@@ -98,11 +80,7 @@ impl TryFrom<v1::ChunkProof> for ChunkProof {
     type Error = ConvertError;
 
     fn try_from(proof: v1::ChunkProof) -> Result<Self, ConvertError> {
-        Ok(Self {
-            index: proof.index,
-            chunk: array("chunk", &proof.chunk)?,
-            path: hashes("path", &proof.path)?,
-        })
+        Ok(Self { index: proof.index, path: path(&proof.path)?, bytes: proof.chunk.into() })
     }
 }
 

@@ -1055,7 +1055,7 @@ pub struct GetStatusResponse {
 /// Request of BatchGetStatus.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct BatchGetStatusRequest {
-    /// 1 to 4,096 credentials.
+    /// 1 to 512 credentials.
     #[prost(message, repeated, tag = "1")]
     pub credentials: ::prost::alloc::vec::Vec<Credential>,
     /// As of when.
@@ -1278,7 +1278,7 @@ pub mod status_service_client {
                 .insert(GrpcMethod::new("kvitto.v1.StatusService", "GetStatus"));
             self.inner.unary(req, path, codec).await
         }
-        /// The status of up to 4,096 credentials, all as of one block.
+        /// The status of up to 512 credentials, all as of one block.
         ///
         /// Errors: those of the request as a whole, as GetStatus; INVALID_ARGUMENT BATCH_SIZE. Faults of one credential stand in its answer.
         pub async fn batch_get_status(
@@ -1334,8 +1334,9 @@ pub mod status_service_client {
         }
         /// The status of up to 256 credentials, and from then on every change of it.
         ///
-        /// Errors: as GetStatus; INVALID_ARGUMENT BATCH_SIZE; UNAVAILABLE DRAINING when the node stops; RESOURCE_EXHAUSTED SLOW_CONSUMER when the client
-        /// has not taken an answer within 30 s.
+        /// Several changes between two answers taken by a slow client come as one.
+        ///
+        /// Errors: as GetStatus; INVALID_ARGUMENT BATCH_SIZE; RESOURCE_EXHAUSTED STREAMS_MAX; UNAVAILABLE DRAINING when the node stops.
         pub async fn watch_status(
             &mut self,
             request: impl tonic::IntoRequest<super::WatchStatusRequest>,
@@ -1392,7 +1393,7 @@ pub mod status_service_server {
             >
             + std::marker::Send
             + 'static;
-        /// The status of up to 4,096 credentials, all as of one block.
+        /// The status of up to 512 credentials, all as of one block.
         ///
         /// Errors: those of the request as a whole, as GetStatus; INVALID_ARGUMENT BATCH_SIZE. Faults of one credential stand in its answer.
         async fn batch_get_status(
@@ -1420,8 +1421,9 @@ pub mod status_service_server {
             + 'static;
         /// The status of up to 256 credentials, and from then on every change of it.
         ///
-        /// Errors: as GetStatus; INVALID_ARGUMENT BATCH_SIZE; UNAVAILABLE DRAINING when the node stops; RESOURCE_EXHAUSTED SLOW_CONSUMER when the client
-        /// has not taken an answer within 30 s.
+        /// Several changes between two answers taken by a slow client come as one.
+        ///
+        /// Errors: as GetStatus; INVALID_ARGUMENT BATCH_SIZE; RESOURCE_EXHAUSTED STREAMS_MAX; UNAVAILABLE DRAINING when the node stops.
         async fn watch_status(
             &self,
             request: tonic::Request<super::WatchStatusRequest>,

@@ -1,0 +1,163 @@
+//! The accept loop: how many connections there are at most, in total and from one address.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::stream::{self, Stream};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::transport::server::Connected;
+
+use crate::config::Config;
+
+/// After a failed accept, e.g. for want of file descriptors: time for some to be closed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// An accepted connection; its places are free again when it is dropped.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    _place: OwnedSemaphorePermit,
+    _address_place: AddressPlace,
+}
+
+/// Connections per address.
+#[derive(Clone, Default)]
+struct Addresses(Arc<Mutex<BTreeMap<IpAddr, usize>>>);
+
+struct AddressPlace {
+    addresses: Addresses,
+    address: IpAddr,
+}
+
+struct Acceptor {
+    listener: TcpListener,
+    places: Arc<Semaphore>,
+    addresses: Addresses,
+    per_address_max: usize,
+}
+
+/// Accepted connections, one after the other, within the configuration's limits.
+pub(crate) fn accept(listener: TcpListener, config: &Config) -> impl Stream<Item = io::Result<Connection>> {
+    let acceptor = Acceptor {
+        listener,
+        places: Arc::new(Semaphore::new(config.connections_max)),
+        addresses: Addresses::default(),
+        per_address_max: config.connections_per_address_max,
+    };
+    stream::unfold(acceptor, |acceptor| async { Some((acceptor.next().await, acceptor)) })
+}
+
+impl Acceptor {
+    async fn next(&self) -> io::Result<Connection> {
+        let place = self.places.clone().acquire_owned().await.map_err(io::Error::other)?;
+        loop {
+            let (stream, address) = match self.listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    return Err(error);
+                }
+            };
+            let Some(address_place) = self.addresses.take(address.ip(), self.per_address_max) else { continue };
+            stream.set_nodelay(true)?;
+            return Ok(Connection { stream, _place: place, _address_place: address_place });
+        }
+    }
+}
+
+impl Addresses {
+    fn take(&self, address: IpAddr, max: usize) -> Option<AddressPlace> {
+        let mut counts = self.lock();
+        let count = counts.entry(address).or_default();
+        if *count >= max {
+            return None;
+        }
+        *count += 1;
+        Some(AddressPlace { addresses: self.clone(), address })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<IpAddr, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for AddressPlace {
+    fn drop(&mut self) {
+        let mut counts = self.addresses.lock();
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// Nothing about who is connected reaches the services.
+impl Connected for Connection {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) {}
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_gets_its_places_back() {
+        let (addresses, one, other) =
+            (Addresses::default(), IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
+        let first = addresses.take(one, 2);
+        let second = addresses.take(one, 2);
+        assert!(first.is_some() && second.is_some());
+        assert!(addresses.take(one, 2).is_none());
+        assert!(addresses.take(other, 2).is_some());
+        drop(first);
+        assert!(addresses.take(one, 2).is_some());
+        drop(second);
+        assert!(addresses.lock().is_empty());
+    }
+}

@@ -1,0 +1,130 @@
+//! `LogService`: checkpoints, leaves and proofs of the published log.
+
+use std::sync::Arc;
+
+use futures::stream;
+use kvitto_ledger::LeafIndex;
+use kvitto_proto::convert::hash_bytes;
+use kvitto_proto::v1::log_service_server::LogService;
+use kvitto_proto::v1::{
+    GetCheckpointRequest, GetCheckpointResponse, GetConsistencyProofRequest, GetConsistencyProofResponse,
+    GetEntriesRequest, GetEntriesResponse, GetInclusionProofRequest, GetInclusionProofResponse,
+    WatchCheckpointsRequest, WatchCheckpointsResponse,
+};
+use kvitto_storage::{Published, Read};
+use tonic::{Request, Response, Status};
+
+use crate::context::Context;
+use crate::proofs::{consistency, leaf_path};
+use crate::reason::{Reason, refuse, store_failed};
+use crate::snapshot::checkpoint;
+use crate::status::Answers;
+
+const ENTRIES_DEFAULT: u32 = 256;
+const ENTRIES_MAX: u32 = 4096;
+const ENTRIES_BYTES_MAX: usize = 1024 * 1024;
+
+pub(crate) struct Log<R> {
+    pub(crate) context: Arc<Context<R>>,
+}
+
+impl<R: Read> Log<R> {
+    fn published(&self) -> Result<Published, Status> {
+        self.context.read.published().ok_or_else(|| refuse(Reason::NodeSyncing))
+    }
+
+    /// Whether there is a published tree of this size.
+    fn check_size(&self, size: u64) -> Result<(), Status> {
+        match (1..=self.published()?.size).contains(&size) {
+            true => Ok(()),
+            false => Err(refuse(Reason::TreeSize)),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl<R: Read> LogService for Log<R> {
+    async fn get_checkpoint(
+        &self,
+        _: Request<GetCheckpointRequest>,
+    ) -> Result<Response<GetCheckpointResponse>, Status> {
+        let checkpoint = Some(checkpoint(&self.published()?).into());
+        Ok(Response::new(GetCheckpointResponse { checkpoint }))
+    }
+
+    type WatchCheckpointsStream = Answers<WatchCheckpointsResponse>;
+
+    async fn watch_checkpoints(
+        &self,
+        _: Request<WatchCheckpointsRequest>,
+    ) -> Result<Response<Self::WatchCheckpointsStream>, Status> {
+        let permit = self.context.stream_permit()?;
+        let mut checkpoints = self.context.notices.checkpoints();
+        self.published()?;
+        checkpoints.mark_changed();
+        let context = self.context.clone();
+        let state = Some((context, checkpoints, permit));
+        Ok(Response::new(Box::pin(stream::unfold(state, |state| async {
+            let (context, mut checkpoints, permit) = state?;
+            let changed = tokio::select! {
+                changed = checkpoints.changed() => changed.is_ok(),
+                () = context.drained() => false,
+            };
+            let published = context.read.published().filter(|_| changed);
+            let Some(published) = published else { return Some((Err(refuse(Reason::Draining)), None)) };
+            let checkpoint = Some(checkpoint(&published).into());
+            Some((Ok(WatchCheckpointsResponse { checkpoint }), Some((context, checkpoints, permit))))
+        }))))
+    }
+
+    async fn get_entries(
+        &self,
+        request: Request<GetEntriesRequest>,
+    ) -> Result<Response<GetEntriesResponse>, Status> {
+        let GetEntriesRequest { first_leaf, count } = request.into_inner();
+        let count = match count {
+            0 => ENTRIES_DEFAULT,
+            1..=ENTRIES_MAX => count,
+            _ => return Err(refuse(Reason::PageSize)),
+        };
+        let size = self.published()?.size;
+        if first_leaf >= size {
+            return Err(refuse(Reason::LeafIndex));
+        }
+        let end = size.min(first_leaf.saturating_add(count.into()));
+        let leaves = self.context.read.leaves(first_leaf..end, ENTRIES_BYTES_MAX).map_err(store_failed)?;
+        Ok(Response::new(GetEntriesResponse { leaves: leaves.into_iter().map(Into::into).collect() }))
+    }
+
+    async fn get_inclusion_proof(
+        &self,
+        request: Request<GetInclusionProofRequest>,
+    ) -> Result<Response<GetInclusionProofResponse>, Status> {
+        let GetInclusionProofRequest { leaf_index, tree_size } = request.into_inner();
+        self.check_size(tree_size)?;
+        if leaf_index >= tree_size {
+            return Err(refuse(Reason::LeafIndex));
+        }
+        let (hash, path) =
+            leaf_path(&self.context.read, LeafIndex(leaf_index), tree_size).map_err(store_failed)?;
+        Ok(Response::new(GetInclusionProofResponse {
+            leaf_hash: bytes::Bytes::copy_from_slice(&hash.0),
+            path: hash_bytes(&path),
+        }))
+    }
+
+    async fn get_consistency_proof(
+        &self,
+        request: Request<GetConsistencyProofRequest>,
+    ) -> Result<Response<GetConsistencyProofResponse>, Status> {
+        let GetConsistencyProofRequest { first_tree_size, second_tree_size } = request.into_inner();
+        self.check_size(first_tree_size)?;
+        self.check_size(second_tree_size)?;
+        if first_tree_size > second_tree_size {
+            return Err(refuse(Reason::TreeSize));
+        }
+        let proof =
+            consistency(&self.context.read, first_tree_size, second_tree_size).map_err(store_failed)?;
+        Ok(Response::new(GetConsistencyProofResponse { path: hash_bytes(proof.hashes()) }))
+    }
+}

@@ -1,0 +1,270 @@
+//! `RegistryService`: organisations and accreditations as of any published moment, with proof.
+
+use std::sync::Arc;
+
+use kvitto_ledger::state::{Accreditation, AccreditationKey, Identifier};
+use kvitto_ledger::{AccreditationId, Did, Height, LeafIndex};
+use kvitto_proto::convert::{self, Moment, RegistryProof};
+use kvitto_proto::v1::registry_service_server::RegistryService;
+use kvitto_proto::v1::{
+    self, GetAccreditationRequest, GetAccreditationResponse, GetIdentifierRequest, GetIdentifierResponse,
+    GetIssuerRequest, GetIssuerResponse, GetTrustChainRequest, GetTrustChainResponse,
+    ListAccreditationsRequest, ListAccreditationsResponse, ListIdentifiersRequest, ListIdentifiersResponse,
+};
+use kvitto_storage::{Read, StoreError};
+use tonic::{Request, Response, Status};
+
+use crate::context::Context;
+use crate::proofs::{chunk_proofs, leaf_proof, missing};
+use crate::reason::{Reason, refuse, store_failed};
+use crate::receipts::chain;
+use crate::snapshot::Snapshot;
+
+const PAGE_DEFAULT: u32 = 50;
+const PAGE_MAX: u32 = 200;
+/// Most accreditations of one `GetIssuer` answer.
+const ISSUER_ACCREDITATIONS_MAX: usize = 256;
+
+pub(crate) struct Registry<R> {
+    pub(crate) context: Arc<Context<R>>,
+}
+
+#[tonic::async_trait]
+impl<R: Read> RegistryService for Registry<R> {
+    async fn get_identifier(
+        &self,
+        request: Request<GetIdentifierRequest>,
+    ) -> Result<Response<GetIdentifierResponse>, Status> {
+        let request = request.into_inner();
+        let did = did(&request.did)?;
+        let snapshot = self.snapshot(request.at)?;
+        let identifier = identifier(&snapshot, &did)?;
+        let proof = prove(&snapshot, Some(&identifier), &[]).map_err(store_failed)?;
+        Ok(Response::new(GetIdentifierResponse {
+            as_of: Some(snapshot.as_of().into()),
+            identifier: Some((&identifier).into()),
+            proof: Some(proof.into()),
+        }))
+    }
+
+    async fn list_identifiers(
+        &self,
+        request: Request<ListIdentifiersRequest>,
+    ) -> Result<Response<ListIdentifiersResponse>, Status> {
+        let request = request.into_inner();
+        let limit = page_size(request.page_size)?;
+        let cursor = Cursor::<16>::read(&request.cursor)?;
+        let snapshot = self.page_snapshot(request.at, cursor.as_ref())?;
+        let after = cursor.map(|cursor| Did::new(cursor.after));
+        let found = snapshot.read.identifiers_at(snapshot.height(), after.as_ref(), limit + 1);
+        let found = found.map_err(store_failed)?;
+        let (page, last) = page_of(&found, limit);
+        Ok(Response::new(ListIdentifiersResponse {
+            as_of: Some(snapshot.as_of().into()),
+            identifiers: page.iter().map(Into::into).collect(),
+            next_cursor: last.map_or_else(String::new, |last| {
+                Cursor { height: snapshot.height(), after: *last.did.as_bytes() }.write()
+            }),
+        }))
+    }
+
+    async fn get_issuer(
+        &self,
+        request: Request<GetIssuerRequest>,
+    ) -> Result<Response<GetIssuerResponse>, Status> {
+        let request = request.into_inner();
+        let did = did(&request.did)?;
+        let snapshot = self.snapshot(request.at)?;
+        let identifier = identifier(&snapshot, &did)?;
+        let accreditations = held_by(&snapshot, &did).map_err(store_failed)?;
+        let proof = prove(&snapshot, Some(&identifier), &accreditations).map_err(store_failed)?;
+        Ok(Response::new(GetIssuerResponse {
+            as_of: Some(snapshot.as_of().into()),
+            identifier: Some((&identifier).into()),
+            accreditations: accreditations.iter().map(Into::into).collect(),
+            proof: Some(proof.into()),
+        }))
+    }
+
+    async fn get_accreditation(
+        &self,
+        request: Request<GetAccreditationRequest>,
+    ) -> Result<Response<GetAccreditationResponse>, Status> {
+        let request = request.into_inner();
+        let key = key(&request.subject_did, &request.id)?;
+        let snapshot = self.snapshot(request.at)?;
+        let found = snapshot.read.accreditation_at(snapshot.height(), &key).map_err(store_failed)?;
+        let found = found.ok_or_else(|| refuse(Reason::AccreditationUnknown))?;
+        let proof = prove(&snapshot, None, std::slice::from_ref(&found)).map_err(store_failed)?;
+        Ok(Response::new(GetAccreditationResponse {
+            as_of: Some(snapshot.as_of().into()),
+            accreditation: Some((&found).into()),
+            proof: Some(proof.into()),
+        }))
+    }
+
+    async fn list_accreditations(
+        &self,
+        request: Request<ListAccreditationsRequest>,
+    ) -> Result<Response<ListAccreditationsResponse>, Status> {
+        let request = request.into_inner();
+        let limit = page_size(request.page_size)?;
+        let parent = key(&request.parent_subject_did, &request.parent_id)?;
+        let cursor = Cursor::<48>::read(&request.cursor)?;
+        let snapshot = self.page_snapshot(request.at, cursor.as_ref())?;
+        let (read, at) = (&snapshot.read, snapshot.height());
+        if read.accreditation_at(at, &parent).map_err(store_failed)?.is_none() {
+            return Err(refuse(Reason::AccreditationUnknown));
+        }
+        let after = cursor.map(|cursor| split_key(&cursor.after));
+        let keys = read.children_at(at, &parent, after.as_ref(), limit + 1).map_err(store_failed)?;
+        let (page, last) = page_of(&keys, limit);
+        let accreditation = |key| {
+            let found = read.accreditation_at(at, key)?.ok_or_else(|| missing("accreditation", key.id))?;
+            Ok(v1::Accreditation::from(&found))
+        };
+        let page: Result<Vec<_>, StoreError> = page.iter().map(accreditation).collect();
+        Ok(Response::new(ListAccreditationsResponse {
+            as_of: Some(snapshot.as_of().into()),
+            accreditations: page.map_err(store_failed)?,
+            next_cursor: last
+                .map_or_else(String::new, |last| Cursor { height: at, after: join_key(last) }.write()),
+        }))
+    }
+
+    async fn get_trust_chain(
+        &self,
+        request: Request<GetTrustChainRequest>,
+    ) -> Result<Response<GetTrustChainResponse>, Status> {
+        let request = request.into_inner();
+        let key = key(&request.subject_did, &request.id)?;
+        let snapshot = self.snapshot(request.at)?;
+        let links = chain(&snapshot.read, snapshot.height(), &key).map_err(store_failed)?;
+        if links.is_empty() {
+            return Err(refuse(Reason::AccreditationUnknown));
+        }
+        let proof = prove(&snapshot, None, &links).map_err(store_failed)?;
+        Ok(Response::new(GetTrustChainResponse {
+            as_of: Some(snapshot.as_of().into()),
+            links: links.iter().map(Into::into).collect(),
+            proof: Some(proof.into()),
+        }))
+    }
+}
+
+impl<R: Read> Registry<R> {
+    fn snapshot(&self, at: Option<v1::At>) -> Result<Snapshot<R>, Status> {
+        Snapshot::at(&self.context.read, at.into())
+    }
+
+    /// Later pages are as of the block that the cursor names.
+    fn page_snapshot<const N: usize>(
+        &self,
+        at: Option<v1::At>,
+        cursor: Option<&Cursor<N>>,
+    ) -> Result<Snapshot<R>, Status> {
+        match cursor {
+            None => self.snapshot(at),
+            Some(cursor) => Snapshot::at(&self.context.read, Moment::Height(cursor.height))
+                .map_err(|_| refuse(Reason::CursorInvalid)),
+        }
+    }
+}
+
+fn did(text: &str) -> Result<Did, Status> {
+    convert::did("did", text).map_err(|_| refuse(Reason::Did))
+}
+
+fn key(subject: &str, id: &[u8]) -> Result<AccreditationKey, Status> {
+    let id = convert::accreditation_id("id", id).map_err(|_| refuse(Reason::AccreditationId));
+    Ok(AccreditationKey { subject: did(subject)?, id: id? })
+}
+
+fn page_size(asked: u32) -> Result<usize, Status> {
+    match asked {
+        0 => Ok(PAGE_DEFAULT as usize),
+        1..=PAGE_MAX => Ok(asked as usize),
+        _ => Err(refuse(Reason::PageSize)),
+    }
+}
+
+/// At most `limit` of what was found, and the last of them where there is more.
+fn page_of<T>(found: &[T], limit: usize) -> (&[T], Option<&T>) {
+    match found.get(..limit) {
+        Some(page) if found.len() > limit => (page, page.last()),
+        _ => (found, None),
+    }
+}
+
+fn identifier<R: Read>(snapshot: &Snapshot<R>, did: &Did) -> Result<Identifier, Status> {
+    let found = snapshot.read.identifier_at(snapshot.height(), did).map_err(store_failed)?;
+    found.ok_or_else(|| refuse(Reason::IdentifierUnknown))
+}
+
+fn held_by<R: Read>(snapshot: &Snapshot<R>, did: &Did) -> Result<Vec<Accreditation>, StoreError> {
+    let at = snapshot.height();
+    let ids = snapshot.read.accreditations_at(at, did)?;
+    let accreditation = |id: AccreditationId| {
+        let found = snapshot.read.accreditation_at(at, &AccreditationKey { subject: *did, id })?;
+        found.ok_or_else(|| missing("accreditation", id))
+    };
+    ids.into_iter().take(ISSUER_ACCREDITATIONS_MAX).map(accreditation).collect()
+}
+
+/// Records in the order that the .proto file promises: identifier, accreditations, withdrawals.
+fn prove<R: Read>(
+    snapshot: &Snapshot<R>,
+    identifier: Option<&Identifier>,
+    accreditations: &[Accreditation],
+) -> Result<RegistryProof, StoreError> {
+    let (read, size) = (&snapshot.read, snapshot.published.size);
+    let identifier = identifier.map(|identifier| identifier.leaf.unwrap_or(LeafIndex(0)));
+    let given = accreditations.iter().map(|accreditation| accreditation.leaf);
+    let withdrawn = accreditations.iter().filter_map(|link| Some(link.withdrawal.as_ref()?.leaf));
+    let records = identifier.into_iter().chain(given).chain(withdrawn);
+    Ok(RegistryProof {
+        checkpoint: snapshot.checkpoint(),
+        block: leaf_proof(read, LeafIndex(snapshot.header.tree_size - 1), size)?,
+        records: records.map(|leaf| leaf_proof(read, leaf, size)).collect::<Result<_, _>>()?,
+        chunks: chunk_proofs(read, snapshot.height(), accreditations.iter().map(|link| link.position))?,
+    })
+}
+
+/// Where a page ended: the block that the listing is as of, and the last key. Opaque to clients; it holds nothing secret and
+/// grants nothing, so it needs no signature.
+struct Cursor<const N: usize> {
+    height: Height,
+    after: [u8; N],
+}
+
+impl<const N: usize> Cursor<N> {
+    fn write(&self) -> String {
+        format!("{:016x}{}", self.height.0, hex::encode(self.after))
+    }
+
+    /// `None` where the text is empty: the first page.
+    fn read(text: &str) -> Result<Option<Self>, Status> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let invalid = || refuse(Reason::CursorInvalid);
+        let bytes = hex::decode(text).map_err(|_| invalid())?;
+        let (height, after) = bytes.split_first_chunk().ok_or_else(invalid)?;
+        let after = after.try_into().map_err(|_| invalid())?;
+        Ok(Some(Self { height: Height(u64::from_be_bytes(*height)), after }))
+    }
+}
+
+fn join_key(key: &AccreditationKey) -> [u8; 48] {
+    let mut bytes = [0; 48];
+    bytes[..16].copy_from_slice(key.subject.as_bytes());
+    bytes[16..].copy_from_slice(&key.id.0);
+    bytes
+}
+
+fn split_key(bytes: &[u8; 48]) -> AccreditationKey {
+    let (mut subject, mut id) = ([0; 16], [0; 32]);
+    subject.copy_from_slice(&bytes[..16]);
+    id.copy_from_slice(&bytes[16..]);
+    AccreditationKey { subject: Did::new(subject), id: AccreditationId(id) }
+}

@@ -1,0 +1,298 @@
+//! `SubmitStream`: one task per stream, no task per statement; answers go out in batches.
+//!
+//! ```text
+//!  client ──► reading (stops while too much is under way) ──► admissions ──► waiting ──┐
+//!  client ◄── outbox (at most BATCH_ITEMS) ◄── ACCEPTED, REJECTED … ◄┘    notices ─────┴──► FINAL, receipts
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
+use futures::FutureExt;
+use kvitto_ledger::state::Outcome;
+use kvitto_ledger::{Rejection, StatementId};
+use kvitto_proto::convert::{Progress, StatementResult};
+use kvitto_proto::v1::submit_stream_item::Item;
+use kvitto_proto::v1::{
+    SubmitStreamItem, SubmitStreamReceipt, SubmitStreamRequest, SubmitStreamResponse, SubmitStreamResult, Wait,
+};
+use kvitto_storage::Read;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tonic::{Status, Streaming};
+
+use crate::anchoring::{anchored_by, dropped, is_published, look_up, refusal};
+use crate::context::Context;
+use crate::node::{Admitted, Submit, SubmitError};
+use crate::notices::Notice;
+use crate::reason::{Reason, refuse, store_failed, unavailable};
+use crate::receipts::{self, SharedNumbers};
+use crate::snapshot::Snapshot;
+
+/// Most items of one answer.
+const BATCH_ITEMS: usize = 256;
+/// Answers that may wait for a slow client before the stream stops reading.
+const ANSWERS_AHEAD: usize = 4;
+
+type Answers = mpsc::Sender<Result<SubmitStreamResponse, Status>>;
+
+/// What the client asked for with a statement.
+#[derive(Clone, Copy)]
+struct Wish {
+    tag: u64,
+    receipts: bool,
+    until_final: bool,
+}
+
+/// A statement that no checkpoint covers yet.
+struct Waiting {
+    wish: Wish,
+    /// Where it was executed before.
+    known: Option<Outcome>,
+}
+
+struct Session<R> {
+    context: Arc<Context<R>>,
+    answers: Answers,
+    waiting: BTreeMap<StatementId, Vec<Waiting>>,
+    waiting_count: usize,
+    numbers: SharedNumbers,
+    outbox: Vec<SubmitStreamItem>,
+}
+
+/// The stream is over: the client has gone, or it ends with an error that was sent.
+struct Ended;
+
+/// Starts the stream's task; the answers come out of the receiver.
+pub(crate) fn start<S: Submit, R: Read>(
+    submit: S,
+    context: Arc<Context<R>>,
+    inbound: Streaming<SubmitStreamRequest>,
+    permit: OwnedSemaphorePermit,
+) -> mpsc::Receiver<Result<SubmitStreamResponse, Status>> {
+    let (answers, outbound) = mpsc::channel(ANSWERS_AHEAD);
+    let session = Session {
+        context,
+        answers,
+        waiting: BTreeMap::new(),
+        waiting_count: 0,
+        numbers: SharedNumbers::default(),
+        outbox: Vec::new(),
+    };
+    tokio::spawn(async move {
+        let _permit = permit;
+        // Either way the end of the answers has told the client.
+        let _ = session.run(submit, inbound).await;
+    });
+    outbound
+}
+
+impl<R: Read> Session<R> {
+    async fn run<S: Submit>(
+        mut self,
+        submit: S,
+        mut inbound: Streaming<SubmitStreamRequest>,
+    ) -> Result<(), Ended> {
+        let (admissions_max, waiting_max) =
+            (self.context.config.stream_admissions_max, self.context.config.stream_waiting_max);
+        let mut notices = self.context.notices.subscribe();
+        let context = self.context.clone();
+        let mut drained = std::pin::pin!(context.drained());
+        let mut admissions: FuturesUnordered<BoxFuture<'static, _>> = FuturesUnordered::new();
+        let mut reading = true;
+        while reading || !admissions.is_empty() || !self.waiting.is_empty() {
+            let has_room = admissions.len() < admissions_max && self.waiting_count < waiting_max;
+            tokio::select! {
+                biased;
+                notice = notices.recv() => self.notice(notice).await?,
+                Some((wish, admitted)) = admissions.next() => {
+                    self.admitted(wish, admitted).await?;
+                    while self.outbox.len() < BATCH_ITEMS
+                        && let Some(Some((wish, admitted))) = admissions.next().now_or_never()
+                    {
+                        self.admitted(wish, admitted).await?;
+                    }
+                }
+                message = inbound.message(), if reading && has_room => match message {
+                    Ok(Some(request)) => admissions.push(admission(submit.clone(), request).boxed()),
+                    Ok(None) => reading = false,
+                    Err(status) => return self.end(status).await,
+                },
+                () = &mut drained => return self.end(refuse(Reason::Draining)).await,
+                () = self.answers.closed() => return Err(Ended),
+            }
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// A statement was taken or refused.
+    async fn admitted(&mut self, wish: Wish, admitted: Result<Admitted, SubmitError>) -> Result<(), Ended> {
+        let (id, known) = match admitted {
+            Ok(Admitted::Accepted(id)) => (id, None),
+            Ok(Admitted::Executed(id, outcome)) if is_published(&self.context.read, &outcome) => {
+                return self.finals(vec![(id, wish, outcome)]).await;
+            }
+            Ok(Admitted::Executed(id, outcome)) => (id, Some(outcome)),
+            Err(SubmitError::Rejected(verdict)) => {
+                self.result(wish, refusal(verdict));
+                return Ok(());
+            }
+            Err(error) => {
+                let reason = unavailable(&error).map_or(Reason::SafetyHalt, |(reason, _)| reason);
+                self.push(Item::Result(SubmitStreamResult {
+                    tag: wish.tag,
+                    result: None,
+                    unavailable_reason: reason.name().to_owned(),
+                }));
+                return Ok(());
+            }
+        };
+        if wish.until_final {
+            self.waiting.entry(id).or_default().push(Waiting { wish, known });
+            self.waiting_count += 1;
+        } else {
+            self.result(wish, StatementResult { id: Some(id), progress: Progress::Accepted });
+        }
+        Ok(())
+    }
+
+    async fn notice(&mut self, notice: Result<Notice, RecvError>) -> Result<(), Ended> {
+        match notice {
+            Ok(Notice::Published { height, outcomes }) => {
+                let mut finals = Vec::new();
+                for (id, outcome) in outcomes.iter() {
+                    self.take(id, |wish| finals.push((*id, wish, outcome.clone())));
+                }
+                let covered = |waiting: &Waiting| waiting.known.clone().filter(|known| known.height <= height);
+                let known: Vec<_> = self
+                    .waiting
+                    .iter()
+                    .filter_map(|(id, waiting)| Some((*id, waiting.iter().find_map(covered)?)))
+                    .collect();
+                for (id, outcome) in known {
+                    self.take(&id, |wish| finals.push((id, wish, outcome.clone())));
+                }
+                self.finals(finals).await
+            }
+            Ok(Notice::Dropped(statements)) => {
+                for (id, rejection) in statements.iter() {
+                    self.drop_waiting(id, *rejection);
+                }
+                Ok(())
+            }
+            Err(RecvError::Lagged(_)) => self.look_everything_up().await,
+            Err(RecvError::Closed) => Err(Ended),
+        }
+    }
+
+    /// Notices were missed: asks the store about everything that waits.
+    async fn look_everything_up(&mut self) -> Result<(), Ended> {
+        let ids: Vec<_> = self.waiting.keys().copied().collect();
+        let mut finals = Vec::new();
+        for id in ids {
+            match look_up(&self.context, &id) {
+                Ok(Some(Ok(outcome))) => self.take(&id, |wish| finals.push((id, wish, outcome.clone()))),
+                Ok(Some(Err(rejection))) => self.drop_waiting(&id, rejection),
+                Ok(None) => {}
+                Err(error) => return self.end(store_failed(error)).await,
+            }
+        }
+        self.finals(finals).await
+    }
+
+    fn drop_waiting(&mut self, id: &StatementId, rejection: Rejection) {
+        let mut wishes = Vec::new();
+        self.take(id, |wish| wishes.push(wish));
+        for wish in wishes {
+            self.result(wish, refusal(dropped(*id, rejection)));
+        }
+    }
+
+    /// Stops waiting for a statement.
+    fn take(&mut self, id: &StatementId, each: impl FnMut(Wish)) {
+        let taken = self.waiting.remove(id).unwrap_or_default();
+        self.waiting_count -= taken.len();
+        taken.into_iter().map(|waiting| waiting.wish).for_each(each);
+    }
+
+    /// Answers final statements, each followed by its receipts where they were asked for.
+    async fn finals(&mut self, finals: Vec<(StatementId, Wish, Outcome)>) -> Result<(), Ended> {
+        for (id, wish, outcome) in finals {
+            let with_receipts = wish.receipts.then(|| outcome.clone());
+            self.result(wish, StatementResult { id: Some(id), progress: Progress::Final(outcome) });
+            if let Some(outcome) = with_receipts {
+                self.receipts(wish.tag, &outcome).await?;
+            }
+            if self.outbox.len() >= BATCH_ITEMS {
+                self.flush().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn receipts(&mut self, tag: u64, outcome: &Outcome) -> Result<(), Ended> {
+        let snapshot = match Snapshot::newest(&self.context.read) {
+            Ok(snapshot) => snapshot,
+            Err(status) => return self.end(status).await,
+        };
+        let anchored = match anchored_by(&snapshot, outcome) {
+            Ok(anchored) => anchored,
+            Err(error) => return self.end(store_failed(error)).await,
+        };
+        for (item, anchored) in anchored {
+            let made = self.context.receipts.shared(&snapshot, &receipts::key_of(&anchored));
+            let made = made.and_then(|shared| Ok((receipts::item(&snapshot, &shared, &anchored)?, shared)));
+            let (own, shared) = match made {
+                Ok(made) => made,
+                Err(error) => return self.end(store_failed(error)).await,
+            };
+            let (number, is_new) = self.numbers.number(receipts::key_of(&anchored), &shared);
+            if is_new {
+                self.push(Item::ReceiptShared(shared.to_wire(number)));
+            }
+            let receipt = Some(own.into_wire(number));
+            self.push(Item::Receipt(SubmitStreamReceipt { tag, item, receipt }));
+            if self.outbox.len() >= BATCH_ITEMS {
+                self.flush().await?;
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(())
+    }
+
+    fn result(&mut self, wish: Wish, result: StatementResult) {
+        let result = Some(result.into());
+        self.push(Item::Result(SubmitStreamResult { tag: wish.tag, result, unavailable_reason: String::new() }));
+    }
+
+    fn push(&mut self, item: Item) {
+        self.outbox.push(SubmitStreamItem { item: Some(item) });
+    }
+
+    async fn flush(&mut self) -> Result<(), Ended> {
+        if self.outbox.is_empty() {
+            return Ok(());
+        }
+        let items = std::mem::take(&mut self.outbox);
+        self.answers.send(Ok(SubmitStreamResponse { items })).await.map_err(|_| Ended)
+    }
+
+    async fn end(&mut self, status: Status) -> Result<(), Ended> {
+        self.flush().await?;
+        // Whether the client still listens makes no difference now.
+        let _ = self.answers.send(Err(status)).await;
+        Err(Ended)
+    }
+}
+
+async fn admission<S: Submit>(
+    submit: S,
+    request: SubmitStreamRequest,
+) -> (Wish, Result<Admitted, SubmitError>) {
+    let until_final = request.wait() != Wait::Accepted;
+    let wish = Wish { tag: request.tag, receipts: request.receipts, until_final };
+    (wish, submit.submit(request.statement).await)
+}
