@@ -1,0 +1,74 @@
+//! Signing statements: the time window, the nonce, and a check of their form before anything leaves this machine.
+
+use kvitto_ledger::statement::{Body, Statement, VALIDITY_MS_MAX, envelope};
+use kvitto_ledger::{LedgerId, Nonce, Rejection, TimeMs};
+
+use crate::anchoring::no_randomness;
+use crate::context::now;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::keyfile::KeyFile;
+
+/// So far back a statement's time begins: this machine's clock may be ahead of the ledger's.
+const CLOCK_ALLOWANCE_MS: u64 = 60_000;
+
+/// Signs a statement that can be executed from now on for as long as the rules allow.
+///
+/// # Errors
+/// No random bytes.
+pub fn sign_now(body: Body, key: &KeyFile, ledger_id: &LedgerId) -> Result<Vec<u8>, Failure> {
+    let mut nonce = Nonce::default();
+    getrandom::fill(&mut nonce.0).map_err(|error| no_randomness(&error))?;
+    let not_before = TimeMs(now().0.saturating_sub(CLOCK_ALLOWANCE_MS));
+    let not_after = TimeMs(not_before.0.saturating_add(VALIDITY_MS_MAX));
+    let statement = Statement { not_before, not_after, nonce, body };
+    Ok(envelope::sign(&statement, key.did(), key.key(), ledger_id))
+}
+
+/// A refusal by the rules that was seen before anything was sent.
+pub fn refusal(rejection: Rejection) -> Failure {
+    refused(rejection.reason(), rejection.text())
+}
+
+/// A refusal by the rules.
+pub fn refused(reason: &str, text: &str) -> Failure {
+    let message = format!("the ledger's rules refuse this ({reason}): {text}");
+    Failure::new(Exit::Refused, reason, message, next_step(reason))
+}
+
+/// What helps against a refusal.
+fn next_step(reason: &str) -> &'static str {
+    match reason {
+        "SIGNER_UNKNOWN" => "have an accreditor onboard this organisation: kvitto onboard request",
+        "SIGNER_DEACTIVATED" => "this identifier was deactivated for good; act as another organisation",
+        "KEY_UNKNOWN" | "KEY_RELATIONSHIP" | "SIGNATURE_INVALID" => {
+            "check that --key is this organisation's present key: kvitto did show"
+        }
+        "STATEMENT_NOT_YET" | "STATEMENT_EXPIRED" => "set this machine's clock, then run the command again",
+        "ACCREDITATION_MISSING" | "ACCREDITATION_UNKNOWN" => {
+            "check the accreditation's id: kvitto accreditation list"
+        }
+        "ACCREDITATION_WITHDRAWN"
+        | "ACCREDITATION_SUSPENDED"
+        | "ACCREDITATION_NOT_YET"
+        | "ACCREDITATION_EXPIRED" => "ask the accreditor; kvitto accreditation list shows the dates",
+        "ACCREDITATION_SCOPE" => {
+            "choose a --type in the accreditation's scope, or ask the accreditor to widen it"
+        }
+        "ISSUER_ROLE" | "ACCREDITOR_ROLE" => {
+            "use an accreditation with the right role: kvitto accreditation list"
+        }
+        "ANCHOR_UNKNOWN" => "check the issuer, and how the credential was read (--unwrap, --target)",
+        "ALREADY_REVOKED" => "nothing: it is revoked, for good",
+        "STATUS_TRANSITION" => "see what the status is: kvitto status",
+        "SUCCESSOR_UNKNOWN" => "anchor the new credential first: kvitto anchor",
+        "RESERVATION_QUOTA" | "REVOCATION_QUOTA" => "wait, then run the command again",
+        "POSSESSION_PROOF" => "have the organisation make a new request: kvitto onboard request",
+        "NOT_ISSUER" => "use the key file of the organisation that anchored it",
+        "SCOPE_WIDENED" | "VALIDITY_WIDENED" => {
+            "stay inside the parent accreditation: kvitto accreditation list"
+        }
+        "RULES_PANIC" => "please report this",
+        _ => "change what the message names, then run the command again",
+    }
+}
