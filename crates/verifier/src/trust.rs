@@ -16,8 +16,8 @@ use kvitto_merkle::Note;
 use kvitto_merkle::note::NoteError;
 use serde::Serialize;
 
-pub(crate) use epoch::verify_strict;
 pub use epoch::{Closing, Epoch, MemberCosignature};
+pub(crate) use epoch::{freshness_s, verify_strict};
 
 use crate::json::{self, JsonError};
 use file::File;
@@ -172,7 +172,7 @@ impl TrustFile {
         Some(self.epoch_at(tree_size)).filter(|epoch| epoch.config_hash() == config_hash)
     }
 
-    fn checked(self) -> Result<Self, TrustError> {
+    fn checked(mut self) -> Result<Self, TrustError> {
         if !(1..=EPOCHS_MAX).contains(&self.epochs.len()) {
             return Err(TrustError::EpochCount);
         }
@@ -196,22 +196,19 @@ impl TrustFile {
     }
 
     /// RULES 1.5: the quorums of the outgoing and of the incoming members cosign an epoch's last checkpoint.
-    fn check_closings(&self) -> Result<(), TrustError> {
+    fn check_closings(&mut self) -> Result<(), TrustError> {
         let mut size_before = 0;
-        for (index, pair) in self.epochs.windows(2).enumerate() {
-            let [outgoing, incoming] = pair else { continue };
-            let closing = outgoing.closing().ok_or(TrustError::ClosingPlace { epoch: index, last: false })?;
+        for index in 1..self.epochs.len() {
+            let (epoch, closed) = (index - 1, &self.epochs[index - 1]);
+            let closing = closed.closing().ok_or(TrustError::ClosingPlace { epoch, last: false })?;
             if closing.checkpoint().size <= size_before {
-                return Err(TrustError::ClosingCheckpoint { epoch: index });
+                return Err(TrustError::ClosingCheckpoint { epoch });
             }
             size_before = closing.checkpoint().size;
-            for epoch in [outgoing, incoming] {
-                let signed = epoch.cosignatures(closing.note());
-                let signed =
-                    signed.map_err(|source| TrustError::ClosingSignature { epoch: index, source })?;
-                if signed.len() < epoch.config().quorum() {
-                    return Err(TrustError::ClosingQuorum { epoch: index });
-                }
+            let fresh_at_s = quorum_freshness(closed, closing.note(), epoch)?;
+            quorum_freshness(&self.epochs[index], closing.note(), epoch)?;
+            if let Some(closing) = &mut self.epochs[epoch].closing {
+                closing.fresh_at_s = fresh_at_s;
             }
         }
         let last = self.epochs.len() - 1;
@@ -220,4 +217,12 @@ impl TrustFile {
             Some(_) => Err(TrustError::ClosingPlace { epoch: last, last: true }),
         }
     }
+}
+
+/// The freshness of the closing checkpoint of epoch `closed`, by the members of `epoch`.
+fn quorum_freshness(epoch: &Epoch, note: &Note, closed: usize) -> Result<u64, TrustError> {
+    let cosignatures =
+        epoch.cosignatures(note).map_err(|source| TrustError::ClosingSignature { epoch: closed, source })?;
+    let fresh_at_s = freshness_s(&cosignatures, epoch.config().quorum());
+    fresh_at_s.ok_or(TrustError::ClosingQuorum { epoch: closed })
 }

@@ -24,6 +24,8 @@ pub struct Epoch {
 pub struct Closing {
     note: Note,
     checkpoint: Checkpoint,
+    /// Known once the trust file as a whole was checked.
+    pub(super) fresh_at_s: u64,
 }
 
 /// A member's good cosignature.
@@ -102,7 +104,7 @@ impl Closing {
         let checkpoint: Option<Checkpoint> = note.text().parse().ok();
         let checkpoint = checkpoint.filter(|checkpoint| checkpoint.origin.as_str() == origin);
         let checkpoint = checkpoint.ok_or(TrustError::ClosingCheckpoint { epoch })?;
-        Ok(Self { note, checkpoint })
+        Ok(Self { note, checkpoint, fresh_at_s: 0 })
     }
 
     /// The checkpoint with its cosignatures.
@@ -114,6 +116,20 @@ impl Closing {
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
     }
+
+    /// The freshness that the outgoing members' cosignatures on it prove (RULES 3.3), in seconds since 1970.
+    ///
+    /// Whatever retired keys sign later proves nothing about the time after it.
+    pub fn fresh_at_s(&self) -> u64 {
+        self.fresh_at_s
+    }
+}
+
+/// RULES 3.3: the q-th largest time; `None` where fewer than q signed.
+pub(crate) fn freshness_s(cosignatures: &[MemberCosignature], quorum: usize) -> Option<u64> {
+    let mut times: Vec<u64> = cosignatures.iter().map(|one| one.timestamp_s).collect();
+    times.sort_unstable_by(|a, b| b.cmp(a));
+    times.get(quorum.checked_sub(1)?).copied()
 }
 
 /// The ledger's one way to check an Ed25519 signature, as notes need it.

@@ -29,7 +29,7 @@ impl Display for Verdict {
         self.write_overall(f)?;
         self.write_anchored(f)?;
         self.write_accredited(f)?;
-        writeln!(f, "Status: {}", status_words(&self.status))?;
+        writeln!(f, "Status now: {}.", status_words(&self.status))?;
         if let Some(as_of) = &self.as_of {
             write_as_of(f, as_of)?;
         }
@@ -46,7 +46,13 @@ impl Verdict {
             Overall::NotInOrder => "NOT IN ORDER",
             Overall::CannotTell => "Cannot tell",
         };
-        f.write_str(word)?;
+        match self.as_of.as_ref().and_then(|as_of| as_of.asked_s) {
+            Some(asked) => write!(f, "{word} as of {}", iso_8601(asked))?,
+            None => {
+                let (fresh_at, age_s) = (iso_8601(self.checkpoint.fresh_at_s), self.checkpoint.age_s);
+                write!(f, "{word} as of {fresh_at}, {age_s} s ago")?;
+            }
+        }
         for (index, concern) in self.concerns.iter().enumerate() {
             let before = if index == 0 { ": " } else { "; " };
             write!(f, "{before}{}", concern_words(*concern))?;
@@ -163,7 +169,7 @@ fn write_as_of(f: &mut Formatter<'_>, as_of: &AsOfFinding) -> fmt::Result {
         None => f.write_str("As of an earlier time")?,
     }
     let status = status_words(&as_of.status);
-    writeln!(f, " (block {}, {from} to {until}): {status}; accredited: {accredited}", as_of.height)
+    writeln!(f, " (block {}, {from} to {until}): {status}; accredited: {accredited}.", as_of.height)
 }
 
 fn status_words(finding: &StatusFinding) -> String {

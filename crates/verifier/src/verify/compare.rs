@@ -313,7 +313,7 @@ mod tests {
     #[test]
     fn a_status_entry_is_compared_in_lists_of_this_ledger_only() {
         use ComparisonResult::{CannotTell, Differs, Same};
-        let lists = vec!["https://node.example/".to_owned()];
+        let lists = ["https://node.example/".to_owned()];
         let here = "https://node.example/status/1";
         for (entries, lists, expected, concern) in [
             (vec![], &lists[..0], CannotTell, None),

@@ -4,6 +4,7 @@ use kvitto_merkle::note::NoteError;
 
 use super::checkpoint::Head;
 use crate::refusal::Refusal;
+use crate::trust::freshness_s;
 
 /// How far ahead of the given time a cosignature may be, for clocks that differ.
 const AHEAD_S_MAX: u64 = 60;
@@ -31,8 +32,10 @@ pub(super) fn check(head: &Head<'_>, at_s: u64) -> Result<Signed, Refusal> {
     }
     let latest_s = at_s.saturating_add(AHEAD_S_MAX);
     let counted: Vec<_> = cosignatures.into_iter().filter(|one| one.timestamp_s <= latest_s).collect();
-    let mut times: Vec<u64> = counted.iter().map(|one| one.timestamp_s).collect();
-    times.sort_unstable_by(|a, b| b.cmp(a));
-    let fresh_at_s = *times.get(needed - 1).ok_or(Refusal::FromTheFuture)?;
+    let mut fresh_at_s = freshness_s(&counted, needed).ok_or(Refusal::FromTheFuture)?;
+    // Retired keys can still sign an old tree today; what came after their epoch they have not seen.
+    if let Some(closing) = head.epoch.closing() {
+        fresh_at_s = fresh_at_s.min(closing.fresh_at_s());
+    }
     Ok(Signed { fresh_at_s, members: counted.into_iter().map(|one| one.member).collect() })
 }
