@@ -13,18 +13,30 @@
 //! [`store`] is the contract, [`memory`] the twin for tests and simulations, [`journal`] the file that consensus writes
 //! before it signs.
 
-pub mod audit;
-pub mod disk;
+pub mod store;
+
 pub mod error;
+
+pub mod memory;
+
+pub mod disk;
+
+pub mod journal;
+
+pub mod head;
+pub mod slots;
+
 pub mod faults;
 pub mod files;
-pub mod head;
-pub mod journal;
-pub mod memory;
+
 pub mod nodes;
+
+pub mod audit;
+
 mod read_state;
-pub mod slots;
-pub mod store;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod suite;
 
 pub use disk::{SledReader, SledStore};
 pub use error::{Damage, StoreError};
