@@ -27,6 +27,7 @@ pub use blocks::{BlockParts, encode_blocks};
 pub use cosignature::CosignatureMessage;
 pub use evidence::Evidence;
 pub use frame::CodecError;
+pub(crate) use statements::BATCH_BYTES_MAX;
 pub use statements::{STATEMENTS_BYTES_MAX, Statements};
 
 pub(crate) use blocks::{BLOCKS_BYTES_MAX, ServedBlock, decode_blocks};
@@ -34,4 +35,4 @@ pub(crate) use consensus::{
     ConsensusMessage, decode_certificate, encode_certificate, encode_proposal, encode_vote,
 };
 pub(crate) use journal::JournalEntry;
-pub(crate) use request::{BodyMessage, Request, decode_pulled_body, encode_pulled_body};
+pub(crate) use request::{BodyMessage, PULL_BLOCKS_MAX, Request, decode_pulled_body, encode_pulled_body};

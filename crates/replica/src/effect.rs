@@ -229,6 +229,9 @@ pub enum Halt {
         /// How.
         fault: String,
     },
+    /// The journal holds something that this build cannot have written.
+    #[error("the journal cannot be read: {0}")]
+    Journal(String),
     /// After a commit the state does not show the block.
     #[error("the state does not show block {0} after its commit")]
     NotCommitted(Height),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kvitto_ledger::{Checked, Rejection};
+use kvitto_ledger::{Checked, Height, Rejection};
 
 /// An admitted peer, by the number that the node gave it: members first, in the order of the configuration, then observers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,14 +47,14 @@ pub struct VerifyTicket(pub u64);
 /// A timer. Setting one that runs already replaces it; one that fired or was cancelled is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TimerId {
-    /// The engine's wait for a proposal in this round of the height in progress.
-    Propose(u32),
+    /// The engine's wait for a proposal in this round of this height.
+    Propose(Height, u32),
     /// The engine's wait for more prevotes.
-    Prevote(u32),
+    Prevote(Height, u32),
     /// The engine's wait for more precommits.
-    Precommit(u32),
+    Precommit(Height, u32),
     /// The engine's wait before it repeats its votes.
-    Rebroadcast(u32),
+    Rebroadcast(Height, u32),
     /// The wait until the own clock is past the newest block's time.
     Build,
     /// The wait before a body that was not pushed is asked for.

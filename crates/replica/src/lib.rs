@@ -28,14 +28,28 @@
 //! - What peers send is decoded strictly, verified and bounded before anything else looks at it; it can cost a bounded amount of
 //!   work, but it cannot make the replica panic.
 
+mod blocks;
+mod check;
+mod clock;
 pub mod codec;
+mod cosign;
+mod early;
 mod effect;
 mod engine;
 mod input;
+mod mempool;
 mod options;
+mod outbox;
+mod replica;
 pub mod signer;
+mod status;
+mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use effect::{Effect, Fault, Halt, Notice, Refusal, Verdict};
 pub use input::{Input, Origin, Peer, ReplyToken, RequestId, TimerId, Topic, VerdictToken, VerifyTicket};
 pub use options::{MempoolLimits, Options, Standing, Timeouts};
+pub use replica::Replica;
 pub use signer::Signer;
+pub use status::{MemberStatus, RoundStatus, Status};

@@ -1,0 +1,316 @@
+//! The blocks proposed for the next height: their bodies, and what checking them has shown.
+//!
+//! ```text
+//!   signed proposal ──► known ──► body (pushed, or pulled) ──► signatures ──► execution ──► handed to the engine
+//!                                                                                            unless held back (clock)
+//! ```
+//!
+//! Invariant: a candidate is handed to the engine as valid only after its body is in the journal.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kvitto_ledger::execute::ExecutedBlock;
+use kvitto_ledger::{BlockBody, Header, HeaderId, Height};
+
+use crate::check::Pending;
+use crate::clock;
+use crate::engine::Proposed;
+use crate::input::{Peer, RequestId, VerifyTicket};
+
+/// Different values of one round that are kept; the engine keeps as many.
+const PER_ROUND_MAX: usize = 2;
+/// Bodies of one peer that are kept without a proposal for them.
+const PUSHED_PER_PEER_MAX: usize = 2;
+/// Rounds ahead of the engine's for which proposals are kept; the engine drops those further ahead.
+pub(crate) const ROUNDS_AHEAD: u32 = 10;
+
+/// The candidates of one height.
+#[derive(Debug, Default)]
+pub(crate) struct Blocks {
+    candidates: BTreeMap<HeaderId, Candidate>,
+    /// Own blocks, by round.
+    built: BTreeMap<u32, HeaderId>,
+}
+
+#[derive(Debug)]
+struct Candidate {
+    header: Arc<Header>,
+    body: Option<Arc<[u8]>>,
+    check: Check,
+    /// The rounds of its signed proposals, each with its proposer.
+    proposals: BTreeMap<u32, usize>,
+    /// Pushed by this peer before any proposal.
+    pushed_by: Option<Peer>,
+    /// The round whose propose timeout it waits for.
+    held: Option<u32>,
+    handed: bool,
+    pull: Option<RequestId>,
+    pulls: u32,
+}
+
+#[derive(Debug)]
+enum Check {
+    /// Not begun.
+    Open,
+    /// Its signatures are being checked.
+    Asked(VerifyTicket, Pending),
+    Valid(Arc<ExecutedBlock>),
+    Invalid,
+}
+
+/// A signed proposal, as far as it matters here.
+pub(crate) struct Known {
+    pub(crate) header: Arc<Header>,
+    pub(crate) id: HeaderId,
+    pub(crate) round: u32,
+    /// Place in the configuration.
+    pub(crate) proposer: usize,
+    /// Whether its time must be near the own clock now: a new value that has just arrived, and not by this member.
+    pub(crate) untimely: bool,
+    /// Whether it comes with a proof-of-lock round.
+    pub(crate) locked: bool,
+}
+
+/// A candidate to be handed to the engine.
+pub(crate) struct Handed {
+    pub(crate) proposed: Proposed,
+    /// What must be in the journal first.
+    pub(crate) body: Option<Arc<[u8]>>,
+}
+
+impl Blocks {
+    /// Remembers a signed proposal; `false` when there is no room for its value.
+    pub(crate) fn propose(&mut self, known: Known) -> bool {
+        let in_round =
+            self.candidates.values().filter(|candidate| candidate.proposals.contains_key(&known.round));
+        let new = !self
+            .candidates
+            .get(&known.id)
+            .is_some_and(|candidate| candidate.proposals.contains_key(&known.round));
+        if new && in_round.count() >= PER_ROUND_MAX {
+            return false;
+        }
+        let candidate = self.candidates.entry(known.id).or_insert_with(|| Candidate::new(known.header));
+        // The clock is asked once, at the first proposal; a lock shows that a quorum found the value good.
+        if candidate.proposals.is_empty() && known.untimely && !known.locked {
+            candidate.held = Some(known.round);
+        }
+        if known.locked {
+            candidate.held = None;
+        }
+        candidate.proposals.entry(known.round).or_insert(known.proposer);
+        true
+    }
+
+    /// Keeps a body; `false` when it was not wanted, or there is no room.
+    pub(crate) fn add_body(&mut self, header: Arc<Header>, body: Arc<[u8]>, from: Peer) -> bool {
+        let id = header.id();
+        if let Some(candidate) = self.candidates.get_mut(&id) {
+            let wanted = candidate.body.is_none() && matches!(candidate.check, Check::Open);
+            if wanted {
+                candidate.body = Some(body);
+                candidate.pull = None;
+            }
+            return wanted;
+        }
+        let pushed = self.candidates.values().filter(|other| other.pushed_by == Some(from)).count();
+        if pushed >= PUSHED_PER_PEER_MAX {
+            return false;
+        }
+        let mut candidate = Candidate::new(header);
+        candidate.body.get_or_insert(body);
+        candidate.pushed_by = Some(from);
+        self.candidates.insert(id, candidate);
+        true
+    }
+
+    /// Adds a block that is known to be valid: built here, or checked before a crash.
+    pub(crate) fn add_valid(&mut self, block: Arc<ExecutedBlock>, body: Arc<[u8]>) {
+        let header = Arc::new(block.header.clone());
+        let candidate = self.candidates.entry(block.id).or_insert_with(|| Candidate::new(header));
+        candidate.body = Some(body);
+        candidate.check = Check::Valid(block);
+    }
+
+    /// Remembers which block this member built for a round.
+    pub(crate) fn set_built(&mut self, round: u32, id: HeaderId) {
+        self.built.entry(round).or_insert(id);
+    }
+
+    /// The header of the block that this member built for a round.
+    pub(crate) fn built(&self, round: u32) -> Option<Arc<Header>> {
+        self.built
+            .get(&round)
+            .and_then(|id| self.candidates.get(id))
+            .map(|candidate| Arc::clone(&candidate.header))
+    }
+
+    /// A candidate whose body is here and whose check has not begun: proposed, or pushed by a peer for whom `eager` holds.
+    pub(crate) fn next_open(
+        &self,
+        eager: impl Fn(Peer) -> bool,
+    ) -> Option<(HeaderId, Arc<Header>, Arc<[u8]>)> {
+        self.candidates.iter().find_map(|(id, candidate)| {
+            let wanted = !candidate.proposals.is_empty() || candidate.pushed_by.is_some_and(&eager);
+            let body =
+                candidate.body.as_ref().filter(|_| wanted && matches!(candidate.check, Check::Open))?;
+            Some((*id, Arc::clone(&candidate.header), Arc::clone(body)))
+        })
+    }
+
+    /// The body was another's: it can come again from somebody else.
+    pub(crate) fn drop_body(&mut self, id: &HeaderId) {
+        if let Some(candidate) = self.candidates.get_mut(id) {
+            candidate.body = None;
+            if candidate.proposals.is_empty() {
+                self.candidates.remove(id);
+            }
+        }
+    }
+
+    pub(crate) fn set_asked(&mut self, id: &HeaderId, ticket: VerifyTicket, pending: Pending) {
+        if let Some(candidate) = self.candidates.get_mut(id) {
+            candidate.check = Check::Asked(ticket, pending);
+        }
+    }
+
+    /// The candidate whose signatures were asked for under this ticket.
+    pub(crate) fn take_asked(&mut self, ticket: VerifyTicket) -> Option<(HeaderId, Arc<Header>, Pending)> {
+        let (id, candidate) = self
+            .candidates
+            .iter_mut()
+            .find(|(_, candidate)| matches!(&candidate.check, Check::Asked(asked, _) if *asked == ticket))?;
+        match std::mem::replace(&mut candidate.check, Check::Open) {
+            Check::Asked(_, pending) => Some((*id, Arc::clone(&candidate.header), pending)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn set_checked(&mut self, id: &HeaderId, block: Option<Arc<ExecutedBlock>>) {
+        if let Some(candidate) = self.candidates.get_mut(id) {
+            candidate.check = block.map_or(Check::Invalid, Check::Valid);
+        }
+    }
+
+    /// What the engine is to be told now, with itself in `round`.
+    pub(crate) fn hand_over(&mut self, round: u32, in_propose_step: bool) -> Option<Handed> {
+        self.candidates.values_mut().find_map(|candidate| {
+            let (&first_round, &proposer) = candidate.proposals.first_key_value()?;
+            let valid = match candidate.check {
+                Check::Valid(_) => true,
+                Check::Invalid => false,
+                Check::Open | Check::Asked(..) => return None,
+            };
+            let held = candidate.held.is_some_and(|held| !clock::is_released(held, round, in_propose_step));
+            if candidate.handed || held {
+                return None;
+            }
+            candidate.handed = true;
+            let header = Arc::clone(&candidate.header);
+            let proposed = Proposed { round: first_round, proposer, header, valid };
+            Some(Handed { proposed, body: candidate.body.clone().filter(|_| valid) })
+        })
+    }
+
+    /// The own block is given to the engine by proposing it.
+    pub(crate) fn set_handed(&mut self, id: &HeaderId) {
+        if let Some(candidate) = self.candidates.get_mut(id) {
+            candidate.handed = true;
+        }
+    }
+
+    pub(crate) fn executed(&self, id: &HeaderId) -> Option<Arc<ExecutedBlock>> {
+        match &self.candidates.get(id)?.check {
+            Check::Valid(block) => Some(Arc::clone(block)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn body(&self, id: &HeaderId) -> Option<(Arc<Header>, Arc<[u8]>)> {
+        let candidate = self.candidates.get(id)?;
+        Some((Arc::clone(&candidate.header), candidate.body.clone()?))
+    }
+
+    /// Whether the proposer of round 0 has proposed a block that was found valid.
+    pub(crate) fn has_valid_first(&self) -> bool {
+        self.candidates.values().any(|candidate| {
+            candidate.proposals.contains_key(&0) && matches!(candidate.check, Check::Valid(_))
+        })
+    }
+
+    /// Whether a proposed block's body is missing.
+    pub(crate) fn is_missing_body(&self) -> bool {
+        self.candidates.values().any(Candidate::is_missing_body)
+    }
+
+    /// Proposed blocks whose bodies are missing and not asked for, with their proposer and how often they were asked for.
+    pub(crate) fn to_pull(&self) -> Vec<(HeaderId, usize, u32)> {
+        self.candidates
+            .iter()
+            .filter(|(_, candidate)| candidate.is_missing_body() && candidate.pull.is_none())
+            .filter_map(|(id, candidate)| {
+                let (_, proposer) = candidate.proposals.first_key_value()?;
+                Some((*id, *proposer, candidate.pulls))
+            })
+            .collect()
+    }
+
+    pub(crate) fn set_pull(&mut self, id: &HeaderId, request: RequestId) {
+        if let Some(candidate) = self.candidates.get_mut(id) {
+            candidate.pull = Some(request);
+            candidate.pulls = candidate.pulls.wrapping_add(1);
+        }
+    }
+
+    /// The candidate whose body was asked for with this request.
+    pub(crate) fn take_pull(&mut self, request: RequestId) -> Option<Arc<Header>> {
+        let candidate = self.candidates.values_mut().find(|candidate| candidate.pull == Some(request))?;
+        candidate.pull = None;
+        Some(Arc::clone(&candidate.header))
+    }
+}
+
+impl Candidate {
+    fn new(header: Arc<Header>) -> Self {
+        // The body of a block without statements is known.
+        let body = (header.statements == 0).then(|| Arc::from(BlockBody::default().encode()));
+        Self {
+            header,
+            body,
+            check: Check::Open,
+            proposals: BTreeMap::new(),
+            pushed_by: None,
+            held: None,
+            handed: false,
+            pull: None,
+            pulls: 0,
+        }
+    }
+
+    fn is_missing_body(&self) -> bool {
+        self.body.is_none() && !self.proposals.is_empty()
+    }
+}
+
+/// Pushed bodies for heights that come after the next one: one per peer, until the next block is committed.
+#[derive(Debug, Default)]
+pub(crate) struct EarlyBodies(BTreeMap<Peer, (Arc<Header>, Arc<[u8]>)>);
+
+impl EarlyBodies {
+    pub(crate) fn keep(&mut self, header: Arc<Header>, body: Arc<[u8]>, from: Peer) {
+        self.0.insert(from, (header, body));
+    }
+
+    /// Those for `height`; older ones are forgotten.
+    pub(crate) fn take(&mut self, height: Height) -> Vec<(Peer, Arc<Header>, Arc<[u8]>)> {
+        let (now, later) =
+            std::mem::take(&mut self.0).into_iter().partition(|(_, (header, _))| header.height <= height);
+        self.0 = later;
+        let now: BTreeMap<Peer, (Arc<Header>, Arc<[u8]>)> = now;
+        now.into_iter()
+            .filter(|(_, (header, _))| header.height == height)
+            .map(|(from, (header, body))| (from, header, body))
+            .collect()
+    }
+}

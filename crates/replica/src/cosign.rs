@@ -1,0 +1,322 @@
+//! Cosignatures of committed trees: own ones given, others' collected, and what is final because of them (RULES 3).
+//!
+//! ```text
+//!   committed ──► own log line and cosignature ──► published to all
+//!                                                       │ others' the same way
+//!                 quorum of them for a tree ◄───────────┘
+//!                        │
+//!                        └──► checkpoint published ──► everything in it is final
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kvitto_ledger::{Genesis, Height, LedgerConfig, PublicKey, Signature, StatementId, TimeMs};
+use kvitto_merkle::Checkpoint;
+use kvitto_merkle::note::{
+    Cosignature, KeyName, NOTE_SIGNATURES_MAX, NoteSignature, SignatureType, VerifierKey, cosignature_message,
+};
+
+use crate::codec::{CosignatureMessage, Evidence};
+use crate::effect::Fault;
+use crate::signer::{Head, SignRequest, Signed, Signer, Subject};
+
+/// Trees whose quorum is awaited at a time; older ones are covered by newer ones.
+const TREES_MAX: usize = 16;
+/// Heights ahead of the newest block for which cosignatures are kept.
+const HEIGHTS_AHEAD: u64 = 8;
+/// A cosignature is made anew this long after the last one, in milliseconds.
+pub(crate) const REFRESH_MS: u64 = 10_000;
+/// The own cosignature is sent again while the quorum is missing, in milliseconds.
+pub(crate) const REPEAT_MS: u64 = 2_000;
+
+#[derive(Debug)]
+pub(crate) struct Cosign {
+    origin: KeyName,
+    quorum: usize,
+    members: Vec<MemberKeys>,
+    /// Own place in the configuration.
+    member: Option<usize>,
+    trees: BTreeMap<Height, Tree>,
+    /// Others' cosignatures of trees that are not here yet: the newest of each member.
+    early: BTreeMap<usize, CosignatureMessage>,
+    published: Option<Published>,
+    /// The newest own cosignature and when it was made.
+    own: Option<(CosignatureMessage, TimeMs)>,
+    /// Local statements that are executed and not final.
+    unfinished: BTreeMap<Height, Vec<StatementId>>,
+}
+
+#[derive(Debug)]
+struct MemberKeys {
+    cosignature: VerifierKey,
+    cosignature_key: PublicKey,
+    log: VerifierKey,
+}
+
+#[derive(Debug)]
+struct Tree {
+    head: Head,
+    text: String,
+    log_line: Option<NoteSignature>,
+    /// The newest of each member.
+    lines: BTreeMap<usize, Cosignature>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Published {
+    height: Height,
+    /// Its freshness T (RULES 3.3).
+    timestamp_s: u64,
+}
+
+/// A checkpoint with the quorum.
+#[derive(Debug)]
+pub(crate) struct Quorum {
+    pub(crate) head: Head,
+    pub(crate) note: Arc<str>,
+    /// Local statements that are final with it.
+    pub(crate) finished: Vec<StatementId>,
+}
+
+/// What a received cosignature leads to.
+#[derive(Debug)]
+pub(crate) enum Received {
+    /// Good.
+    Kept,
+    /// Of no use: for an old tree, or older than one that is known.
+    Useless,
+    /// It contradicts another one of the same member.
+    Conflict(Evidence),
+}
+
+impl Cosign {
+    pub(crate) fn new(genesis: &Genesis, member: Option<usize>) -> Self {
+        let LedgerConfig { members, .. } = &genesis.config;
+        let origin: KeyName = genesis.origin.parse().expect("the genesis was checked");
+        let keys = members.iter().map(|member| {
+            let name = member.name.parse().expect("the genesis was checked");
+            MemberKeys {
+                cosignature: VerifierKey::new(name, SignatureType::CosignatureV1, member.cosignature.key.0),
+                cosignature_key: PublicKey::new(&member.cosignature.key).expect("the genesis was checked"),
+                log: VerifierKey::new(origin.clone(), SignatureType::Ed25519, member.log.key.0),
+            }
+        });
+        Self {
+            quorum: genesis.config.quorum(),
+            members: keys.collect(),
+            origin,
+            member,
+            trees: BTreeMap::new(),
+            early: BTreeMap::new(),
+            published: None,
+            own: None,
+            unfinished: BTreeMap::new(),
+        }
+    }
+
+    /// A block is durable: its tree can be cosigned.
+    pub(crate) fn committed(&mut self, head: Head) {
+        let text = self.text(&head);
+        self.trees.insert(head.height, Tree { head, text, log_line: None, lines: BTreeMap::new() });
+        while self.trees.len() > TREES_MAX {
+            self.trees.pop_first();
+        }
+        for (member, message) in std::mem::take(&mut self.early) {
+            if message.height > head.height {
+                self.early.insert(member, message);
+            } else {
+                // A bad one was counted when it was kept: it could not be checked without the tree.
+                let _ = self.add(member, &message);
+            }
+        }
+    }
+
+    /// A local statement that is executed at `height` waits to be final.
+    pub(crate) fn await_final(&mut self, height: Height, statement: StatementId) {
+        let waiting = self.unfinished.entry(height).or_default();
+        if !waiting.contains(&statement) {
+            waiting.push(statement);
+        }
+    }
+
+    pub(crate) fn published(&self) -> Option<Height> {
+        self.published.map(|published| published.height)
+    }
+
+    /// Cosigns the newest tree, unless that is not allowed; the message for the others. With `fresh`, an own cosignature that is
+    /// there is replaced by a newer one.
+    pub(crate) fn sign<S: Signer>(
+        &mut self,
+        now: TimeMs,
+        fresh: bool,
+        precommitted: Option<Height>,
+        signer: &mut S,
+    ) -> Option<CosignatureMessage> {
+        let member = self.member?;
+        let tree = self.trees.last_entry()?.into_mut();
+        let there = tree.lines.contains_key(&member);
+        // RULES 3.2: a precommit for the next block says that this tree may not be the newest any more.
+        let stale = precommitted.is_some_and(|precommitted| precommitted > tree.head.height);
+        if stale || (there && !fresh) {
+            return None;
+        }
+        let keys = &self.members[member];
+        if tree.log_line.is_none() {
+            let request =
+                SignRequest { subject: Subject::Log(tree.head), message: tree.text.clone().into_bytes() };
+            let Signed::Signature(signature) = signer.sign(request) else { return None };
+            tree.log_line = Some(NoteSignature::of_log(&keys.log, &signature.0));
+        }
+        let timestamp_s = now.seconds();
+        let message = cosignature_message(timestamp_s, &tree.text);
+        let request = SignRequest { subject: Subject::Cosignature(tree.head), message };
+        let Signed::Signature(signature) = signer.sign(request) else { return None };
+        tree.lines.insert(member, Cosignature { timestamp_s, signature: signature.0 });
+        let Head { height, size, root } = tree.head;
+        let key = kvitto_ledger::KeyBytes(*keys.cosignature.public_key());
+        let message = CosignatureMessage { height, size, root, timestamp_s, key, signature };
+        self.own = Some((message.clone(), now));
+        Some(message)
+    }
+
+    /// The own cosignature of the newest tree, to be sent again.
+    pub(crate) fn own(&self) -> Option<&CosignatureMessage> {
+        self.own.as_ref().map(|(message, _)| message)
+    }
+
+    /// Whether the own cosignature is old enough for a new one.
+    pub(crate) fn is_refresh_due(&self, now: TimeMs) -> bool {
+        self.own.as_ref().is_none_or(|(_, made)| now.0.abs_diff(made.0) >= REFRESH_MS)
+    }
+
+    /// Whether the newest tree has the quorum.
+    pub(crate) fn is_newest_published(&self) -> bool {
+        self.trees.last_key_value().map(|(height, _)| *height) == self.published()
+    }
+
+    /// Takes a member's cosignature.
+    pub(crate) fn receive(&mut self, message: CosignatureMessage) -> Result<Received, Fault> {
+        let by_key = |keys: &MemberKeys| *keys.cosignature.public_key() == message.key.0;
+        let member = self.members.iter().position(by_key).ok_or(Fault::Cosignature)?;
+        if Some(member) == self.member {
+            return Ok(Received::Useless);
+        }
+        let newest = self.trees.last_key_value().map_or(Height(0), |(height, _)| *height);
+        if message.height > newest {
+            return self.keep_early(member, message, newest);
+        }
+        self.add(member, &message)
+    }
+
+    fn keep_early(
+        &mut self,
+        member: usize,
+        message: CosignatureMessage,
+        newest: Height,
+    ) -> Result<Received, Fault> {
+        if message.height.0 > newest.0.saturating_add(HEIGHTS_AHEAD) {
+            return Ok(Received::Useless);
+        }
+        if !self.verifies(member, &message) {
+            return Err(Fault::Cosignature);
+        }
+        let known =
+            self.early.get(&member).filter(|known| known.size == message.size && known.root != message.root);
+        if let Some(known) = known {
+            return Ok(Received::Conflict(Evidence { first: known.encode(), second: message.encode() }));
+        }
+        let newer = self
+            .early
+            .get(&member)
+            .is_none_or(|known| (known.height, known.timestamp_s) < (message.height, message.timestamp_s));
+        if newer {
+            self.early.insert(member, message);
+        }
+        Ok(if newer { Received::Kept } else { Received::Useless })
+    }
+
+    fn add(&mut self, member: usize, message: &CosignatureMessage) -> Result<Received, Fault> {
+        let Some(tree) = self.trees.get(&message.height) else { return Ok(Received::Useless) };
+        let known = tree.lines.get(&member);
+        let same_tree = tree.head.size == message.size && tree.head.root == message.root;
+        if same_tree && known.is_some_and(|known| known.timestamp_s >= message.timestamp_s) {
+            return Ok(Received::Useless);
+        }
+        if !self.verifies(member, message) {
+            return Err(Fault::Cosignature);
+        }
+        if !same_tree {
+            return Ok(self.conflict(message));
+        }
+        let line = Cosignature { timestamp_s: message.timestamp_s, signature: message.signature.0 };
+        if let Some(tree) = self.trees.get_mut(&message.height) {
+            tree.lines.insert(member, line);
+        }
+        Ok(Received::Kept)
+    }
+
+    /// A cosignature of another root for the same size contradicts the own one.
+    fn conflict(&self, message: &CosignatureMessage) -> Received {
+        let own = self.own.as_ref().map(|(own, _)| own);
+        match own.filter(|own| own.size == message.size && own.root != message.root) {
+            Some(own) => Received::Conflict(Evidence { first: own.encode(), second: message.encode() }),
+            None => Received::Useless,
+        }
+    }
+
+    fn verifies(&self, member: usize, message: &CosignatureMessage) -> bool {
+        let head = Head { height: message.height, size: message.size, root: message.root };
+        let signed = cosignature_message(message.timestamp_s, &self.text(&head));
+        self.members[member].cosignature_key.verifies(&signed, &Signature(message.signature.0))
+    }
+
+    fn text(&self, head: &Head) -> String {
+        Checkpoint { origin: self.origin.clone(), size: head.size, root: head.root }.to_string()
+    }
+
+    /// The newest tree that has the quorum, when that is news: a newer tree, or a fresher quorum for the same.
+    pub(crate) fn quorum(&mut self) -> Option<Quorum> {
+        let (height, timestamp_s) = self
+            .trees
+            .iter()
+            .rev()
+            .find_map(|(height, tree)| Some((*height, tree.freshness(self.quorum)?)))?;
+        let news = Published { height, timestamp_s };
+        let known = self
+            .published
+            .is_some_and(|known| (known.height, known.timestamp_s) >= (news.height, news.timestamp_s));
+        if known {
+            return None;
+        }
+        self.published = Some(news);
+        self.trees = self.trees.split_off(&height);
+        let later = self.unfinished.split_off(&height.next());
+        let finished = std::mem::replace(&mut self.unfinished, later).into_values().flatten().collect();
+        let tree = self.trees.get(&height)?;
+        Some(Quorum { head: tree.head, note: self.note(tree).into(), finished })
+    }
+
+    fn note(&self, tree: &Tree) -> String {
+        let checkpoint =
+            Checkpoint { origin: self.origin.clone(), size: tree.head.size, root: tree.head.root };
+        let mut note = checkpoint.to_note();
+        let lines = tree
+            .lines
+            .iter()
+            .map(|(member, line)| NoteSignature::of_cosigner(&self.members[*member].cosignature, line));
+        for line in tree.log_line.iter().cloned().chain(lines).take(NOTE_SIGNATURES_MAX) {
+            note.push(line).expect("64 lines are shorter than a note may be");
+        }
+        note.to_string()
+    }
+}
+
+impl Tree {
+    /// The `quorum`-th largest timestamp (RULES 3.3), if there are so many.
+    fn freshness(&self, quorum: usize) -> Option<u64> {
+        let mut timestamps: Vec<_> = self.lines.values().map(|line| line.timestamp_s).collect();
+        timestamps.sort_unstable_by(|a, b| b.cmp(a));
+        timestamps.get(quorum - 1).copied()
+    }
+}

@@ -1,0 +1,187 @@
+//! Statements: in from clients and gossip, out to peers.
+
+use std::sync::Arc;
+
+use kvitto_ledger::execute::judge;
+use kvitto_ledger::{Checked, ReadState, Rejection, StatementId};
+
+use super::{Phase, Replica};
+use crate::codec::{BATCH_BYTES_MAX, Statements};
+use crate::effect::{Effect, Halt, Notice};
+use crate::input::{Origin, TimerId, Topic};
+use crate::signer::Signer;
+
+/// Local statements are collected this long into one message, in milliseconds.
+const FLUSH_MS: u64 = 2;
+/// Time between looks at statements that are not executable yet, in milliseconds.
+const RETRY_MS: u64 = 1_000;
+/// Statements looked at each time.
+const RETRY_COUNT: usize = 64;
+/// A statement may become valid this long after it is submitted, in milliseconds (RULES 5.4).
+const AHEAD_MS: u64 = 60_000;
+
+impl<S: Signer> Replica<S> {
+    pub(super) fn submit<R: ReadState>(
+        &mut self,
+        statement: Checked,
+        origin: Origin,
+        state: &R,
+    ) -> Result<(), Halt> {
+        let (id, local) = (statement.id(), origin == Origin::Local);
+        if let Some(notice) = self.known_already(&id, local, state)? {
+            self.notify(&id, local, notice);
+            return Ok(());
+        }
+        let ready = match self.admit(&statement, local, state)? {
+            Ok(ready) => ready,
+            Err(rejection) => {
+                self.notify(&id, local, Notice::Rejected(rejection));
+                return Ok(());
+            }
+        };
+        let bytes = Arc::clone(statement.bytes());
+        match self.mempool.insert(statement, local, ready) {
+            Ok(()) => {
+                self.notify(&id, local, Notice::Accepted);
+                self.retry_later();
+                if local {
+                    self.spread(bytes);
+                }
+            }
+            Err(refusal) => self.notify(&id, local, Notice::Refused(refusal)),
+        }
+        Ok(())
+    }
+
+    /// What to answer about a statement that is here, or executed.
+    fn known_already<R: ReadState>(
+        &mut self,
+        id: &StatementId,
+        local: bool,
+        state: &R,
+    ) -> Result<Option<Notice>, Halt> {
+        if self.mempool.is_quarantined(id) {
+            return Ok(Some(Notice::Rejected(Rejection::RulesPanic)));
+        }
+        if self.mempool.touch(id, local) {
+            return Ok(Some(Notice::Accepted));
+        }
+        let Some(outcome) = state.outcome(id)? else { return Ok(None) };
+        if self.cosign.published().is_some_and(|published| outcome.height <= published) {
+            return Ok(Some(Notice::AlreadyFinal(outcome.height)));
+        }
+        if local {
+            self.cosign.await_final(outcome.height, *id);
+        }
+        Ok(Some(Notice::Accepted))
+    }
+
+    /// A cheap look at the state: whether the statement would execute now, or may later.
+    fn admit<R: ReadState>(
+        &mut self,
+        statement: &Checked,
+        local: bool,
+        state: &R,
+    ) -> Result<Result<bool, Rejection>, Halt> {
+        if statement.statement().not_before.0 > self.now.0.saturating_add(AHEAD_MS) {
+            return Ok(Err(Rejection::StatementNotYet));
+        }
+        Ok(match judge(state, &self.config, self.block_time(), statement)? {
+            Ok(_) => Ok(true),
+            Err(rejection) if rejection.is_for_now() => Ok(false),
+            Err(Rejection::RulesPanic) => {
+                self.mempool.quarantine(statement.id());
+                Err(Rejection::RulesPanic)
+            }
+            // A peer may know a block that this node does not have yet: one more look, later.
+            Err(rejection) if !local && may_come_true(rejection) => Ok(false),
+            Err(rejection) => Err(rejection),
+        })
+    }
+
+    fn notify(&mut self, statement: &StatementId, local: bool, notice: Notice) {
+        if local {
+            self.out.answer(Effect::Notice { statement: *statement, notice });
+        }
+    }
+
+    /// Whether the mempool has a statement that would execute now. What would not is set aside on the way.
+    pub(super) fn has_executable<R: ReadState>(&mut self, state: &R) -> Result<bool, Halt> {
+        while let Some(statement) = self.mempool.first_ready().cloned() {
+            match judge(state, &self.config, self.block_time(), &statement)? {
+                Ok(_) => return Ok(true),
+                Err(rejection) => self.set_aside(&statement.id(), rejection),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Looks again at statements that were not executable.
+    pub(super) fn retry_waiting<R: ReadState>(&mut self, state: &R) -> Result<(), Halt> {
+        if matches!(self.phase, Phase::Committing(_)) {
+            self.retry_later();
+            return Ok(());
+        }
+        for statement in self.mempool.waiting(RETRY_COUNT) {
+            match judge(state, &self.config, self.block_time(), &statement)? {
+                Ok(_) => self.mempool.set_ready(&statement.id()),
+                Err(rejection) => self.set_aside(&statement.id(), rejection),
+            }
+        }
+        self.retry_later();
+        Ok(())
+    }
+
+    fn retry_later(&mut self) {
+        if self.mempool.has_waiting() && !self.timers.retry {
+            self.timers.retry = true;
+            self.set_timer(TimerId::Retry, RETRY_MS);
+        }
+    }
+
+    pub(super) fn drop_rejected(&mut self, id: &StatementId, rejection: Rejection) {
+        if self.mempool.remove(id).is_some_and(|removed| removed.local) {
+            let notice = Notice::Rejected(rejection);
+            self.out.answer(Effect::Notice { statement: *id, notice });
+        }
+    }
+
+    /// Sends a local statement to all, together with those that come within the next milliseconds.
+    fn spread(&mut self, bytes: Arc<[u8]>) {
+        self.unsent_bytes += bytes.len();
+        self.unsent.push(bytes);
+        if self.unsent_bytes >= BATCH_BYTES_MAX {
+            self.flush();
+        } else if !self.timers.flush {
+            self.timers.flush = true;
+            self.set_timer(TimerId::Flush, FLUSH_MS);
+        }
+    }
+
+    pub(super) fn flush(&mut self) {
+        self.timers.flush = false;
+        self.unsent_bytes = 0;
+        let unsent = std::mem::take(&mut self.unsent);
+        self.send_statements(unsent);
+    }
+
+    /// A height that was started here does not end without the others: they may lack the statement (RULES 2.4).
+    pub(super) fn spread_first(&mut self) {
+        let first = self.mempool.first_ready().map(|statement| Arc::clone(statement.bytes()));
+        self.send_statements(first.into_iter().collect());
+    }
+
+    fn send_statements(&mut self, statements: Vec<Arc<[u8]>>) {
+        for batch in Statements::batches(statements) {
+            let bytes = batch.encode().into();
+            self.out.send_early(Effect::Publish { topic: Topic::Statements, bytes });
+        }
+    }
+}
+
+/// Whether a block that is not here yet could change the verdict.
+fn may_come_true(rejection: Rejection) -> bool {
+    use kvitto_ledger::rejection::Class;
+    matches!(rejection.class(), Class::Denied | Class::NotFound | Class::Precondition)
+        && rejection != Rejection::StatementExpired
+}

@@ -1,0 +1,54 @@
+//! What operators may ask a replica.
+
+use kvitto_ledger::{Height, TimeMs};
+
+/// How a replica stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The newest committed block.
+    pub height: Height,
+    /// Its time.
+    pub block_time: TimeMs,
+    /// The newest published checkpoint's block.
+    pub published: Option<Height>,
+    /// The greatest height that a connected peer says it has.
+    pub best_peer: Option<Height>,
+    /// The height in progress, if one is.
+    pub round: Option<RoundStatus>,
+    /// This member follows but signs nothing yet: its guard was lost, or it is no member.
+    pub observing: bool,
+    /// This member is silent at the height in progress: its guard remembers something else.
+    pub muted: bool,
+    /// The replica has stopped for good.
+    pub halted: bool,
+    /// Waiting statements.
+    pub mempool_count: usize,
+    /// Their bytes.
+    pub mempool_bytes: usize,
+    /// What was heard last of each member, in the order of the configuration.
+    pub members: Vec<MemberStatus>,
+}
+
+/// The height in progress.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoundStatus {
+    /// The height.
+    pub height: Height,
+    /// The round, from 0.
+    pub round: u32,
+    /// `propose`, `prevote`, `precommit` or `commit`.
+    pub step: &'static str,
+    /// Who proposes: place in the configuration.
+    pub proposer: usize,
+}
+
+/// What was heard last of a member.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemberStatus {
+    /// Whether its node is connected, or is this one.
+    pub connected: bool,
+    /// Height and round of its newest vote.
+    pub voted: Option<(Height, u32)>,
+    /// When that came, by the own clock.
+    pub voted_at: Option<TimeMs>,
+}

@@ -1,0 +1,95 @@
+//! A node of the cluster: a replica, and the disk that survives it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kvitto_ledger::testing::{MemberKeys, MemoryState};
+use kvitto_ledger::{Height, StatementId};
+
+use crate::effect::{Fault, Halt, Notice};
+use crate::input::{RequestId, TimerId};
+use crate::replica::Replica;
+use crate::signer::{Guard, MemorySigner};
+
+/// A node: what is in memory, and what is on disk.
+pub struct Node {
+    /// The replica; `None` while the node is down.
+    pub replica: Option<Replica<MemorySigner>>,
+    /// The store, durable.
+    pub state: MemoryState,
+    /// The commit certificates of its blocks, durable; block 0 has none.
+    pub certificates: Vec<Arc<[u8]>>,
+    /// The journal, durable.
+    pub journal: Vec<Vec<u8>>,
+    /// Appended to the journal and not durable yet.
+    pub unsynced: Vec<Vec<u8>>,
+    /// The guard, durable; `None` when it was lost.
+    pub guard: Option<Guard>,
+    /// The newest published checkpoint.
+    pub published: Option<(Height, Arc<str>)>,
+    /// How far its clock is ahead of true time, in milliseconds.
+    pub clock_ahead_ms: i64,
+    /// It dies before this many more effects are carried out.
+    pub dies_in: Option<u64>,
+    /// Local statements that it was told are final.
+    pub finals: BTreeSet<StatementId>,
+    /// The notices about local statements, in order.
+    pub notices: Vec<(StatementId, Notice)>,
+    /// What it reported.
+    pub faults: Vec<Fault>,
+    /// The evidence that it kept.
+    pub evidence: Vec<Arc<[u8]>>,
+    /// Why it stopped for good.
+    pub halted: Option<Halt>,
+    pub(super) keys: MemberKeys,
+    /// Counts starts: what was on its way to an earlier one is lost.
+    pub(super) run: u64,
+    pub(super) timers: BTreeMap<TimerId, u64>,
+    pub(super) asked: BTreeSet<RequestId>,
+}
+
+impl Node {
+    pub(super) fn new(state: MemoryState, keys: MemberKeys) -> Self {
+        Self {
+            replica: None,
+            certificates: vec![Arc::from([]); state.blocks.len()],
+            state,
+            journal: Vec::new(),
+            unsynced: Vec::new(),
+            guard: Some(Guard::default()),
+            published: None,
+            clock_ahead_ms: 0,
+            dies_in: None,
+            finals: BTreeSet::new(),
+            notices: Vec::new(),
+            faults: Vec::new(),
+            evidence: Vec::new(),
+            halted: None,
+            keys,
+            run: 0,
+            timers: BTreeMap::new(),
+            asked: BTreeSet::new(),
+        }
+    }
+
+    /// The newest committed height.
+    pub fn height(&self) -> Height {
+        self.state.newest().header.height
+    }
+
+    /// Forgets everything that is not on disk. Of what was not synced, the first `kept` entries happen to be.
+    pub(super) fn die(&mut self, kept: usize) {
+        self.replica = None;
+        self.run += 1;
+        self.dies_in = None;
+        self.timers.clear();
+        self.asked.clear();
+        self.journal.extend(self.unsynced.drain(..).take(kept));
+        self.unsynced.clear();
+    }
+
+    pub(super) fn signer(&self) -> MemorySigner {
+        let MemberKeys { consensus, cosignature, log, .. } = self.keys.clone();
+        MemorySigner::new(consensus, cosignature, log, self.guard.clone().unwrap_or_default())
+    }
+}

@@ -1,0 +1,91 @@
+//! Sees everything that members say and commit, and asserts that they keep their promises.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kvitto_ledger::{HeaderId, Height, StatementId};
+use kvitto_merkle::Hash;
+use malachitebft_core_types::{NilOrVal, VoteType};
+
+use crate::codec::{ConsensusMessage, CosignatureMessage};
+use crate::signer::{Point, Step};
+
+/// What was said and done so far.
+#[derive(Debug, Default)]
+pub struct Witness {
+    /// Members that may lie; nothing is asserted of what they say.
+    pub liars: BTreeSet<usize>,
+    /// The blocks that were committed anywhere.
+    pub blocks: BTreeMap<Height, HeaderId>,
+    /// Statements that anybody was told are final, with the height.
+    pub finals: BTreeMap<StatementId, Height>,
+    said: BTreeMap<(usize, Point), Vec<u8>>,
+    roots: BTreeMap<(usize, u64), Hash>,
+    cosigned: BTreeSet<(usize, Vec<u8>)>,
+    precommitted: BTreeMap<usize, Height>,
+    /// Nil prevotes seen.
+    pub nil_prevotes: usize,
+    /// Greatest round of any vote, by height.
+    pub rounds: BTreeMap<Height, u32>,
+}
+
+impl Witness {
+    /// A member publishes a message of the engine.
+    ///
+    /// # Panics
+    /// When it says two things at one point.
+    pub fn consensus(&mut self, member: usize, bytes: &[u8], own_key: &[u8; 32]) {
+        let message = ConsensusMessage::decode(bytes).expect("replicas publish what they can read");
+        let (point, names_block) = match &message {
+            ConsensusMessage::Vote(vote) if vote.address.0.0 == *own_key => {
+                let nil = vote.value == NilOrVal::Nil;
+                self.nil_prevotes += usize::from(nil && vote.vote_type == VoteType::Prevote);
+                (vote.point(), !nil)
+            }
+            ConsensusMessage::Proposal(proposal) if proposal.address.0.0 == *own_key => {
+                (proposal.point(), true)
+            }
+            _ => return,
+        };
+        let round = self.rounds.entry(point.height).or_default();
+        *round = point.round.max(*round);
+        if self.liars.contains(&member) {
+            return;
+        }
+        if point.step == Step::Precommit && names_block {
+            let precommitted = self.precommitted.entry(member).or_default();
+            *precommitted = point.height.max(*precommitted);
+        }
+        let said = self.said.entry((member, point)).or_insert_with(|| bytes.to_vec());
+        assert_eq!(said, bytes, "member {member} says two things at {point:?}");
+    }
+
+    /// A member publishes a cosignature.
+    ///
+    /// # Panics
+    /// When it contradicts an earlier one, or RULES 3.2.
+    pub fn cosignature(&mut self, member: usize, bytes: &[u8]) {
+        if self.liars.contains(&member) {
+            return;
+        }
+        let message = CosignatureMessage::decode(bytes).expect("replicas publish what they can read");
+        let root = self.roots.entry((member, message.size)).or_insert(message.root);
+        assert_eq!(*root, message.root, "member {member} cosigns two roots of size {}", message.size);
+        let new = self.cosigned.insert((member, bytes.to_vec()));
+        let precommitted = self.precommitted.get(&member);
+        let allowed = !new || precommitted.is_none_or(|precommitted| message.height >= *precommitted);
+        assert!(
+            allowed,
+            "member {member} cosigns {} again after a precommit for {precommitted:?}",
+            message.height
+        );
+    }
+
+    /// A member commits a block.
+    ///
+    /// # Panics
+    /// When another one was committed at its height.
+    pub fn committed(&mut self, member: usize, height: Height, id: HeaderId) {
+        let block = *self.blocks.entry(height).or_insert(id);
+        assert_eq!(block, id, "member {member} commits another block at {height}");
+    }
+}

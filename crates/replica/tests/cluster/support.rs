@@ -1,0 +1,33 @@
+//! Statements for the clusters.
+
+use kvitto_ledger::testing::{Actor, Ledger};
+use kvitto_ledger::{Checked, StatementId};
+use kvitto_replica::testing::Cluster;
+
+/// Makes statements that all execute on a fresh ledger: the root onboards one organisation after another.
+pub(crate) struct Statements {
+    ledger: Ledger,
+    made: usize,
+}
+
+impl Statements {
+    pub(crate) fn new(cluster: &Cluster) -> Self {
+        let mut ledger = Ledger::in_world(cluster.world.clone());
+        ledger.clock = cluster.now;
+        Self { ledger, made: 0 }
+    }
+
+    pub(crate) fn next(&mut self) -> Checked {
+        self.made += 1;
+        let subject = Actor::new(&format!("organisation {}", self.made));
+        let root = self.ledger.root.clone();
+        let onboard = root.onboards(&subject, &self.ledger.world.ledger_id);
+        self.ledger.sign(&root, onboard)
+    }
+}
+
+/// Whether every running member has executed all of these.
+pub(crate) fn all_executed(cluster: &Cluster, ids: &[StatementId]) -> bool {
+    let running = cluster.nodes.iter().filter(|node| node.replica.is_some());
+    running.into_iter().all(|node| ids.iter().all(|id| node.state.changes.outcomes.contains_key(id)))
+}
