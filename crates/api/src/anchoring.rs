@@ -151,11 +151,10 @@ impl<S: Submit, R: Read> Anchoring<S, R> {
         let snapshot = Snapshot::newest(&self.context.read)?;
         let receipt = |position: &Position| {
             let anchored = receipts::anchored(&snapshot, *position)?;
-            anchored
-                .map(|anchored| receipts::json(&self.context.receipts, &snapshot, &anchored))
-                .transpose()
+            anchored.map(|anchored| receipts::json(&self.context.receipts, &snapshot, &anchored)).transpose()
         };
-        let receipts: Result<Vec<_>, StoreError> = positions.iter().filter_map(|at| receipt(at).transpose()).collect();
+        let receipts: Result<Vec<_>, StoreError> =
+            positions.iter().filter_map(|at| receipt(at).transpose()).collect();
         let receipts = receipts.map_err(store_failed)?;
         // All or none: a client that finds fewer than it asked for cannot tell which.
         let complete = receipts.len() == positions.len();

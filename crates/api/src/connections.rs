@@ -64,7 +64,9 @@ impl Acceptor {
                     return Err(error);
                 }
             };
-            let Some(address_place) = self.addresses.take(address.ip(), self.per_address_max) else { continue };
+            let Some(address_place) = self.addresses.take(address.ip(), self.per_address_max) else {
+                continue;
+            };
             stream.set_nodelay(true)?;
             return Ok(Connection { stream, _place: place, _address_place: address_place });
         }

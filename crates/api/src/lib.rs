@@ -14,29 +14,29 @@
 //!
 //! Nothing about questions or who asks them is logged. Wire types end here: [`kvitto_proto::convert`] is the border.
 
+mod anchoring;
 mod config;
+mod connections;
 mod context;
+mod guard;
+mod health;
+mod log;
 mod node;
 mod notices;
-mod reason;
-mod snapshot;
-mod proofs;
-mod receipts;
-mod anchoring;
-mod submit_stream;
-mod status;
-mod registry;
-mod log;
 mod operator;
-mod health;
-mod guard;
-mod connections;
+mod proofs;
+mod reason;
+mod receipts;
+mod registry;
 mod serve;
+mod snapshot;
+mod status;
+mod submit_stream;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use config::{Config, ConfigError, Tls};
-pub use node::{
-    Admitted, Diagnosis, Health, NodeInfo, Peer, Peers, Rejected, Severity, Submit, SubmitError,
-};
+pub use node::{Admitted, Diagnosis, Health, NodeInfo, Peer, Peers, Rejected, Severity, Submit, SubmitError};
 pub use notices::{Notice, Notices};
 pub use reason::{Reason, code_of};
 pub use serve::{Listeners, ServeError, serve};

@@ -58,7 +58,11 @@ pub(crate) fn consistency<R: Read>(read: &R, old: u64, new: u64) -> Result<Consi
 }
 
 /// The chunk of a position after block `at`, with its path under that block's status root.
-pub(crate) fn chunk_proof<R: Read>(read: &R, at: Height, position: Position) -> Result<ChunkProof, StoreError> {
+pub(crate) fn chunk_proof<R: Read>(
+    read: &R,
+    at: Height,
+    position: Position,
+) -> Result<ChunkProof, StoreError> {
     let index = chunk_index(position.0);
     let chunk = chunk_at(read, at, index)?;
     let path = status::prove(&StatusNodes(read, at), index, read.positions_at(at)?).map_err(source)?;

@@ -173,10 +173,7 @@ impl Receipts {
     }
 }
 
-fn make_shared<R: Read>(
-    snapshot: &Snapshot<R>,
-    key: &AccreditationKey,
-) -> Result<ReceiptShared, StoreError> {
+fn make_shared<R: Read>(snapshot: &Snapshot<R>, key: &AccreditationKey) -> Result<ReceiptShared, StoreError> {
     let (read, published) = (&snapshot.read, &snapshot.published);
     let links = chain(read, published.height, key)?;
     if links.is_empty() {

@@ -211,7 +211,11 @@ fn server(config: &Config) -> Server {
 /// Reads are anonymous and statements carry their own signatures, so any page may call. No credentials are involved.
 fn cors() -> CorsLayer {
     let exposed = ["grpc-status", "grpc-message", "grpc-status-details-bin"].map(HeaderName::from_static);
-    CorsLayer::new().allow_origin(Any).allow_methods([Method::POST]).allow_headers(Any).expose_headers(exposed)
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::POST])
+        .allow_headers(Any)
+        .expose_headers(exposed)
 }
 
 async fn until_draining(mut draining: watch::Receiver<bool>) {

@@ -272,7 +272,8 @@ impl<R: Read> StatusWatch<R> {
         self.seen = Some(snapshot.height());
         for (index, watched) in (0..).zip(&mut self.watched) {
             let position = watched.position;
-            let chunk = chunk_at(&snapshot.read, snapshot.height(), chunk_index(position.0)).map_err(store_failed)?;
+            let chunk =
+                chunk_at(&snapshot.read, snapshot.height(), chunk_index(position.0)).map_err(store_failed)?;
             let value = chunk.value(position.0);
             if watched.last.replace(value) == Some(value) {
                 continue;

@@ -8,15 +8,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
-use futures::FutureExt;
 use kvitto_ledger::state::Outcome;
 use kvitto_ledger::{Rejection, StatementId};
 use kvitto_proto::convert::{Progress, StatementResult};
 use kvitto_proto::v1::submit_stream_item::Item;
 use kvitto_proto::v1::{
-    SubmitStreamItem, SubmitStreamReceipt, SubmitStreamRequest, SubmitStreamResponse, SubmitStreamResult, Wait,
+    SubmitStreamItem, SubmitStreamReceipt, SubmitStreamRequest, SubmitStreamResponse, SubmitStreamResult,
+    Wait,
 };
 use kvitto_storage::Read;
 use tokio::sync::broadcast::error::RecvError;
@@ -166,7 +167,8 @@ impl<R: Read> Session<R> {
                 for (id, outcome) in outcomes.iter() {
                     self.take(id, |wish| finals.push((*id, wish, outcome.clone())));
                 }
-                let covered = |waiting: &Waiting| waiting.known.clone().filter(|known| known.height <= height);
+                let covered =
+                    |waiting: &Waiting| waiting.known.clone().filter(|known| known.height <= height);
                 let known: Vec<_> = self
                     .waiting
                     .iter()
@@ -265,7 +267,11 @@ impl<R: Read> Session<R> {
 
     fn result(&mut self, wish: Wish, result: StatementResult) {
         let result = Some(result.into());
-        self.push(Item::Result(SubmitStreamResult { tag: wish.tag, result, unavailable_reason: String::new() }));
+        self.push(Item::Result(SubmitStreamResult {
+            tag: wish.tag,
+            result,
+            unavailable_reason: String::new(),
+        }));
     }
 
     fn push(&mut self, item: Item) {

@@ -1,0 +1,194 @@
+//! Limits: messages, requests, streams, connections, deadlines; and the end of serving.
+
+use std::time::Duration;
+
+use kvitto_api::testing::MemoryNode;
+use kvitto_api::{Config, ConfigError, Listeners, ServeError};
+use kvitto_ledger::testing::commitment;
+use kvitto_proto::v1;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_stream::StreamExt;
+use tonic::Code;
+use tonic::transport::Channel;
+
+use crate::{Stage, reason, refused};
+
+#[tokio::test]
+async fn messages_over_the_limit_are_refused_by_the_transport() {
+    let stage = Stage::new().await;
+    let request = |len| v1::SubmitRequest { statement: vec![0; len].into(), ..Default::default() };
+    let status = stage.anchoring().submit(request(512 * 1024)).await.unwrap_err();
+    assert_eq!(status.code(), Code::OutOfRange);
+    // Up to the limit it is the rules that refuse.
+    let status = stage.anchoring().submit(request(256 * 1024 + 1)).await.unwrap_err();
+    assert_eq!(reason(&status), (Code::InvalidArgument, "STATEMENT_TOO_LARGE".to_owned()));
+    let request = v1::GetIdentifierRequest { did: "d".repeat(64 * 1024), at: None };
+    let status = stage.registry().get_identifier(request).await.unwrap_err();
+    assert_eq!(status.code(), Code::OutOfRange);
+}
+
+#[tokio::test]
+async fn a_busy_node_sheds_requests_but_answers_health_checks() {
+    let stage = Stage::with(Config { requests_max: 1, ..Config::default() }).await;
+    stage.node.stop_committing();
+    let statement = stage.node.statement(&stage.school, stage.school.anchors([commitment(5)]));
+    let request =
+        v1::SubmitRequest { statement: statement.into(), wait: v1::Wait::Final.into(), ..Default::default() };
+    let mut client = stage.anchoring();
+    let waiting = tokio::spawn(async move { client.submit(request).await });
+    let status = loop {
+        match stage.log().get_checkpoint(v1::GetCheckpointRequest {}).await {
+            Ok(_) => tokio::task::yield_now().await,
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(reason(&status), (Code::ResourceExhausted, "OVERLOADED".to_owned()));
+    let mut health = tonic_health::pb::health_client::HealthClient::new(stage.channel.clone());
+    health.check(tonic_health::pb::HealthCheckRequest::default()).await.unwrap();
+    stage.node.commit();
+    stage.node.publish();
+    // The waiting request may be the one that was shed; either way it ended.
+    let _ = waiting.await.unwrap();
+    stage.log().get_checkpoint(v1::GetCheckpointRequest {}).await.unwrap();
+}
+
+#[tokio::test]
+async fn open_streams_are_bounded_and_a_closed_one_makes_room() {
+    let stage = Stage::with(Config { open_streams_max: 1, ..Config::default() }).await;
+    let watch = || async { stage.log().watch_checkpoints(v1::WatchCheckpointsRequest {}).await };
+    let first = watch().await.unwrap();
+    refused(watch().await, Code::ResourceExhausted, "STREAMS_MAX");
+    drop(first);
+    while watch().await.is_err() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_is_answered_as_one() {
+    let config = Config {
+        request_max: Duration::from_millis(20),
+        wait_max: Duration::ZERO,
+        wait_default: Duration::ZERO,
+        ..Config::default()
+    };
+    let stage = Stage::with(config).await;
+    // A client's own deadline on a call that waits.
+    let patient = Stage::new().await;
+    patient.node.stop_committing();
+    let statement = patient.node.statement(&patient.school, patient.school.anchors([commitment(5)]));
+    let mut request = tonic::Request::new(v1::SubmitRequest {
+        statement: statement.into(),
+        wait: v1::Wait::Final.into(),
+        ..Default::default()
+    });
+    request.metadata_mut().insert("grpc-timeout", "30m".parse().unwrap());
+    let status = patient.anchoring().submit(request).await.unwrap_err();
+    assert_eq!(reason(&status), (Code::DeadlineExceeded, "DEADLINE".to_owned()));
+    // The server's own: the request's message never ends.
+    let mut client = tonic::client::Grpc::new(stage.channel.clone());
+    client.ready().await.unwrap();
+    let path = "/kvitto.v1.AnchoringService/Submit".parse().unwrap();
+    let never = tokio_stream::pending::<v1::SubmitRequest>();
+    let codec = tonic_prost::ProstCodec::<v1::SubmitRequest, v1::SubmitResponse>::default();
+    let answer = client.client_streaming(tonic::Request::new(never), path, codec).await;
+    refused(answer, Code::DeadlineExceeded, "DEADLINE");
+}
+
+#[tokio::test]
+async fn connections_are_bounded_per_address() {
+    let stage = Stage::with(Config { connections_per_address_max: 1, ..Config::default() }).await;
+    let mut second = TcpStream::connect(stage.served.public).await.unwrap();
+    assert_eq!(second.read(&mut [0; 16]).await.unwrap_or(0), 0, "the second connection is closed at once");
+    stage.log().get_checkpoint(v1::GetCheckpointRequest {}).await.unwrap();
+}
+
+#[tokio::test]
+async fn connections_are_bounded_in_total_and_a_closed_one_makes_room() {
+    let stage = Stage::with(Config { connections_max: 1, ..Config::default() }).await;
+    let url = stage.served.url();
+    let waiting = tokio::spawn(async move {
+        let channel = Channel::from_shared(url).unwrap().connect().await.unwrap();
+        let mut log = v1::log_service_client::LogServiceClient::new(channel);
+        log.get_checkpoint(v1::GetCheckpointRequest {}).await.map(|_| ())
+    });
+    for _ in 0..10 {
+        stage.log().get_checkpoint(v1::GetCheckpointRequest {}).await.unwrap();
+    }
+    assert!(!waiting.is_finished());
+    drop(stage.channel);
+    waiting.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn at_the_end_streams_are_told_requests_finish_and_nothing_new_is_taken() {
+    let mut stage = Stage::new().await;
+    stage.node.stop_committing();
+    let statement = stage.node.statement(&stage.school, stage.school.anchors([commitment(5)]));
+    let request = v1::SubmitRequest {
+        statement: statement.clone().into(),
+        wait: v1::Wait::Final.into(),
+        ..Default::default()
+    };
+    let mut watch = stage.log().watch_checkpoints(v1::WatchCheckpointsRequest {}).await.unwrap().into_inner();
+    watch.next().await.unwrap().unwrap();
+    let requests =
+        tokio_stream::iter([v1::SubmitStreamRequest { statement: statement.into(), ..Default::default() }])
+            .chain(tokio_stream::pending());
+    let mut submits = stage.anchoring().submit_stream(requests).await.unwrap().into_inner();
+    let mut client = stage.anchoring();
+    let waiting = tokio::spawn(async move { client.submit(request).await });
+    while kvitto_api::Peers::info(&stage.node).mempool_statements == 0 {
+        tokio::task::yield_now().await;
+    }
+    stage.served.signal();
+    let ended = watch.next().await.unwrap().unwrap_err();
+    assert_eq!(reason(&ended), (Code::Unavailable, "DRAINING".to_owned()));
+    let ended = submits.next().await.unwrap().unwrap_err();
+    assert_eq!(reason(&ended), (Code::Unavailable, "DRAINING".to_owned()));
+    let answer = waiting.await.unwrap();
+    let accepted = |state| state == v1::StatementState::Accepted;
+    assert!(
+        answer.as_ref().map_or(true, |answer| accepted(answer.get_ref().result.as_ref().unwrap().state())),
+        "{answer:?}"
+    );
+    drop((stage.channel, watch, submits));
+    stage.served.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn unusable_configurations_are_refused_before_anything_is_served() {
+    for (config, expected) in [
+        (Config { requests_max: 0, ..Config::default() }, ConfigError::Zero("requests_max")),
+        (
+            Config { wait_default: Duration::from_secs(61), ..Config::default() },
+            ConfigError::Order { smaller: "wait_default", greater: "wait_max" },
+        ),
+        (
+            Config { submit_bytes_max: 256 * 1024, ..Config::default() },
+            ConfigError::Order { smaller: "the longest statement", greater: "submit_bytes_max" },
+        ),
+    ] {
+        assert_eq!(config.check(), Err(expected));
+    }
+    assert_eq!(Config::default().check(), Ok(()));
+}
+
+#[tokio::test]
+async fn the_operator_listens_on_loopback_only() {
+    let node = MemoryNode::new(1);
+    let bind = |address: &'static str| async move { TcpListener::bind(address).await.unwrap() };
+    let listeners = Listeners { public: bind("127.0.0.1:0").await, operator: Some(bind("0.0.0.0:0").await) };
+    let (read, notices) = (node.reader().clone(), node.notices().clone());
+    let served = kvitto_api::serve(
+        Config::default(),
+        listeners,
+        node.clone(),
+        read,
+        node,
+        notices,
+        std::future::pending(),
+    );
+    assert!(matches!(served.await, Err(ServeError::OperatorNotLoopback)));
+}
