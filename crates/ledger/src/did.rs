@@ -43,7 +43,11 @@ impl fmt::Display for Did {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut bytes = [VERSION; 17];
         bytes[1..].copy_from_slice(&self.0);
-        write!(f, "{PREFIX}{}", bs58::encode(bytes).into_string())
+        // On the stack: every record spells its issuer.
+        let mut method_id = [0; METHOD_ID_CHARS_MAX];
+        let len = bs58::encode(bytes).onto(&mut method_id[..]).expect("17 bytes are at most 24 characters");
+        f.write_str(PREFIX)?;
+        f.write_str(std::str::from_utf8(&method_id[..len]).expect("base58 is ASCII"))
     }
 }
 

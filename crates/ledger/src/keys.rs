@@ -25,8 +25,7 @@ impl PublicKey {
     /// [`KeyInvalid`].
     pub fn new(bytes: &KeyBytes) -> Result<Self, KeyInvalid> {
         let key = VerifyingKey::from_bytes(&bytes.0).map_err(|_| KeyInvalid)?;
-        let canonical = key.to_edwards().compress().to_bytes() == bytes.0;
-        if key.is_weak() || !canonical {
+        if key.is_weak() || !is_canonical(&bytes.0) {
             return Err(KeyInvalid);
         }
         Ok(Self(key))
@@ -41,6 +40,15 @@ impl PublicKey {
     pub fn verifies(&self, message: &[u8], signature: &Signature) -> bool {
         self.0.verify_strict(message, &ed25519_dalek::Signature::from_bytes(&signature.0)).is_ok()
     }
+}
+
+/// Whether the y coordinate is less than p = 2^255 - 19.
+///
+/// The other non-canonical spellings, x = 0 with the sign bit set, are of points of small order.
+fn is_canonical(bytes: &[u8; 32]) -> bool {
+    let [first, middle @ .., last] = bytes;
+    let y_is_p_or_more = *first >= 0xed && middle.iter().all(|byte| *byte == 0xff) && last & 0x7f == 0x7f;
+    !y_is_p_or_more
 }
 
 /// A private key; forgotten bytes are overwritten.
@@ -113,6 +121,26 @@ mod tests {
             "0200000000000000000000000000000000000000000000000000000000000000",
         ] {
             assert_eq!(PublicKey::new(&bytes.parse().unwrap()), Err(KeyInvalid), "{bytes}");
+        }
+    }
+
+    /// `is_canonical` is a shortcut for writing the point again, for every spelling that could differ.
+    #[test]
+    fn canonical_keys_are_those_that_are_written_as_they_were_read() {
+        for first in 0..=255_u8 {
+            for last in [0x00, 0x7f, 0x80, 0xff] {
+                for fill in [0x00, 0xff] {
+                    let mut bytes = [fill; 32];
+                    (bytes[0], bytes[31]) = (first, last);
+                    let Ok(key) = VerifyingKey::from_bytes(&bytes) else { continue };
+                    let written = key.to_edwards().compress().to_bytes();
+                    assert_eq!(
+                        !key.is_weak() && written == bytes,
+                        PublicKey::new(&KeyBytes(bytes)).is_ok(),
+                        "{bytes:?}"
+                    );
+                }
+            }
         }
     }
 
