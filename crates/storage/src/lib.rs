@@ -10,8 +10,8 @@
 //!              HEAD (two slots)        journal: bodies and consensus messages, before votes
 //! ```
 //!
-//! [`store`] is the contract, [`memory`] the twin for tests and simulations, [`journal`] the file that consensus writes
-//! before it signs.
+//! [`store`] is the contract, [`disk`] the store that nodes use, [`memory`] its twin for tests and simulations. [`journal`] is
+//! the file that consensus writes before it signs, [`prove`] makes receipts from any reader, [`audit`] checks any store.
 
 pub mod store;
 
@@ -32,6 +32,8 @@ pub mod files;
 pub mod nodes;
 
 pub mod audit;
+
+pub mod prove;
 
 mod read_state;
 
