@@ -11,7 +11,7 @@ use kvitto_ledger::statement::body::{
     SetAccreditationStatus, SetStatus, StatusCode, StatusItem, StatusTarget,
 };
 use kvitto_ledger::statement::envelope::sign_possession;
-use kvitto_ledger::{Commitment, Position, TimeMs};
+use kvitto_ledger::{Commitment, LedgerId, Position, TimeMs};
 use kvitto_merkle::status::StatusValue;
 use kvitto_verifier::receipt::{Receipt, ReceiptOpening};
 use kvitto_verifier::{Question, TrustFile};
@@ -201,22 +201,7 @@ fn item(name: &str, bytes: Vec<u8>, target: DigestTarget, bare: bool) -> Item {
 fn ledger(items: &BTreeMap<&'static str, Item>) -> Ledger {
     let mut ledger = Ledger::new();
     let id = ledger.genesis.ledger_id();
-    let onboard = |sponsor: Org, org: Org, name: &str, number: &str| {
-        let key = org.key().public().bytes();
-        let possession =
-            Possession { subject: org.did(), key, sponsor_accreditation: sponsor.accreditation(0) };
-        let legal_identifier = LegalIdentifier { scheme: "VATRegistration".into(), value: number.into() };
-        let body = Onboard {
-            subject: org.did(),
-            key,
-            legal_name: name.into(),
-            legal_identifier,
-            country: "SE".into(),
-            sponsor_accreditation: sponsor.accreditation(0),
-            possession: serde_bytes::ByteBuf::from(sign_possession(&possession, &org.key(), &id)),
-        };
-        (sponsor, Body::Onboard(body))
-    };
+    let onboard = |sponsor, org, name, number| onboard(&id, sponsor, org, name, number);
     ledger.block(
         MINUTES[1],
         vec![
@@ -270,7 +255,22 @@ fn ledger(items: &BTreeMap<&'static str, Item>) -> Ledger {
     ledger
 }
 
-pub(crate) fn accredit(by: Org, org: Org, n: u8, role: Role, types: &[&str], years: u64) -> (Org, Body) {
+fn onboard(ledger: &LedgerId, sponsor: Org, org: Org, name: &str, number: &str) -> (Org, Body) {
+    let (key, sponsor_accreditation) = (org.key().public().bytes(), sponsor.accreditation(0));
+    let possession = Possession { subject: org.did(), key, sponsor_accreditation };
+    let body = Onboard {
+        subject: org.did(),
+        key,
+        legal_name: name.into(),
+        legal_identifier: LegalIdentifier { scheme: "VATRegistration".into(), value: number.into() },
+        country: "SE".into(),
+        sponsor_accreditation,
+        possession: serde_bytes::ByteBuf::from(sign_possession(&possession, &org.key(), ledger)),
+    };
+    (sponsor, Body::Onboard(body))
+}
+
+fn accredit(by: Org, org: Org, n: u8, role: Role, types: &[&str], years: u64) -> (Org, Body) {
     let body = Accredit {
         id: org.accreditation(n),
         subject: org.did(),

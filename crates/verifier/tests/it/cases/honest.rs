@@ -39,7 +39,7 @@ fn newest(
 }
 
 pub(crate) fn cases(s: &Scenario) -> Vec<Case> {
-    [statuses(s), accreditations(s), comparisons(s), times(s), openings(s), epochs(s)]
+    [statuses(s), accreditations(s), comparisons(s), times(s), ages(s), openings(s), epochs(s)]
         .into_iter()
         .flatten()
         .collect()
@@ -172,19 +172,6 @@ fn times(s: &Scenario) -> Vec<Case> {
         case
     };
     vec![
-        {
-            let mut case = newest(
-                s,
-                "clear",
-                "8.2",
-                "the checkpoint is older than asked for",
-                "cannot_tell",
-                &["TOO_OLD"],
-            );
-            case.name = "too-old";
-            case.question = Question::now(block_s(LAST) + 3600, 600);
-            case
-        },
         asked(
             "as-of-before-revocation",
             "as of 08:15 it was not revoked, though it is now",
@@ -230,6 +217,24 @@ fn times(s: &Scenario) -> Vec<Case> {
             "in_order",
             &[],
         ),
+    ]
+}
+
+fn ages(s: &Scenario) -> Vec<Case> {
+    vec![
+        {
+            let mut case = newest(
+                s,
+                "clear",
+                "8.2",
+                "the checkpoint is older than asked for",
+                "cannot_tell",
+                &["TOO_OLD"],
+            );
+            case.name = "too-old";
+            case.question = Question::now(block_s(LAST) + 3600, 600);
+            case
+        },
         {
             let mut case = case(
                 "old-checkpoint",
