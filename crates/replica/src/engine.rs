@@ -9,7 +9,7 @@
 
 pub(crate) mod context;
 mod host;
-mod verify;
+pub(crate) mod verify;
 
 use std::sync::Arc;
 

@@ -29,6 +29,7 @@
 //!   work, but it cannot make the replica panic.
 
 mod blocks;
+mod certified;
 mod check;
 mod clock;
 pub mod codec;
@@ -47,6 +48,7 @@ mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use certified::is_certified;
 pub use effect::{Effect, Fault, Halt, Notice, Refusal, Verdict};
 pub use input::{Input, Origin, Peer, ReplyToken, RequestId, TimerId, Topic, VerdictToken, VerifyTicket};
 pub use options::{MempoolLimits, Options, Standing, Timeouts};

@@ -21,6 +21,15 @@ use crate::signer::{Point, SignRequest, Signed, Signer, Subject};
 /// Verifies nowhere: S is zero, R is no canonical point that fits any message.
 const NO_SIGNATURE: Signature = Signature([0; 64]);
 
+/// What it means when the signer refuses because it has signed a later point.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    /// The engine wants to say something new where it may not: this member is silent for the rest of the height.
+    Mutes,
+    /// The journal has its signature from before.
+    Passed,
+}
+
 pub(super) struct Host<S> {
     ledger: LedgerId,
     pub(super) members: Members,
@@ -79,17 +88,17 @@ impl<S: Signer> Host<S> {
         self.replayed = None;
     }
 
-    /// An own message that is replayed was signed before: the guard must remember the same.
+    /// An own message that is replayed was signed before: where the guard still remembers its point, it must be the same.
     pub(super) fn feeding(&mut self, input: &Input<Context>) {
         if self.replayed.is_none() {
             return;
         }
         match input {
             Input::Vote(vote) if vote.address == self.address => {
-                self.sign_vote(&vote.message);
+                self.sign_vote(&vote.message, Refusal::Passed);
             }
             Input::Proposal(proposal) if proposal.address == self.address => {
-                self.sign_proposal(&proposal.message);
+                self.sign_proposal(&proposal.message, Refusal::Passed);
             }
             _ => {}
         }
@@ -156,11 +165,11 @@ impl<S: Signer> Host<S> {
                 resume.resume_with(())
             }
             Effect::SignVote(vote, resume) => {
-                let signature = self.sign_vote(&vote).unwrap_or(NO_SIGNATURE);
+                let signature = self.sign_vote(&vote, Refusal::Mutes).unwrap_or(NO_SIGNATURE);
                 resume.resume_with(SignedMessage::new(vote, signature))
             }
             Effect::SignProposal(proposal, resume) => {
-                let signature = self.sign_proposal(&proposal).unwrap_or(NO_SIGNATURE);
+                let signature = self.sign_proposal(&proposal, Refusal::Mutes).unwrap_or(NO_SIGNATURE);
                 resume.resume_with(SignedMessage::new(proposal, signature))
             }
             Effect::VerifySignature(message, key, resume) => {
@@ -211,26 +220,33 @@ impl<S: Signer> Host<S> {
         }
     }
 
-    fn sign_vote(&mut self, vote: &Vote) -> Option<Signature> {
+    fn sign_vote(&mut self, vote: &Vote, refusal: Refusal) -> Option<Signature> {
         let point = vote.point();
         let names_block = vote.value != NilOrVal::Nil;
         if names_block && vote.vote_type == VoteType::Precommit {
             self.precommitted = self.precommitted.max(Some(point.height));
         }
-        self.sign(point, names_block, vote.sign_bytes(&self.ledger))
+        self.sign(point, names_block, vote.sign_bytes(&self.ledger), refusal)
     }
 
-    fn sign_proposal(&mut self, proposal: &Proposal) -> Option<Signature> {
-        self.sign(proposal.point(), true, proposal.sign_bytes(&self.ledger))
+    fn sign_proposal(&mut self, proposal: &Proposal, refusal: Refusal) -> Option<Signature> {
+        self.sign(proposal.point(), true, proposal.sign_bytes(&self.ledger), refusal)
     }
 
-    fn sign(&mut self, point: Point, names_block: bool, message: Vec<u8>) -> Option<Signature> {
+    fn sign(
+        &mut self,
+        point: Point,
+        names_block: bool,
+        message: Vec<u8>,
+        refusal: Refusal,
+    ) -> Option<Signature> {
         if self.muted {
             return None;
         }
         self.signed = true;
         match self.signer.sign(SignRequest { subject: Subject::Consensus { point, names_block }, message }) {
             Signed::Signature(signature) => Some(signature),
+            Signed::Refused if refusal == Refusal::Passed => None,
             Signed::Earlier { .. } | Signed::Refused => {
                 self.mute();
                 None

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use kvitto_ledger::{Checked, ReadState, Rejection};
-use malachitebft_core_types::ThresholdParams;
 
 use super::{Phase, Replica};
+use crate::certified::names_and_verifies;
 use crate::check::{self, Begun};
-use crate::codec::{PULL_BLOCKS_MAX, Request, ServedBlock, decode_blocks, decode_certificate};
+use crate::codec::{PULL_BLOCKS_MAX, Request, ServedBlock, decode_blocks};
 use crate::effect::{Effect, Fault, Halt};
 use crate::input::{Peer, TimerId, VerifyTicket};
 use crate::signer::Signer;
@@ -80,12 +80,7 @@ impl<S: Signer> Replica<S> {
     fn is_certified(&self, block: &ServedBlock) -> bool {
         let header = &block.header;
         let follows = header.height == self.next_height() && header.previous == self.tip.header_id;
-        let Ok(certificate) = decode_certificate(&block.certificate) else { return false };
-        let names_it = certificate.height.0 == header.height && certificate.value_id == header.id();
-        let checks = self.engine.checks();
-        follows
-            && names_it
-            && checks.commit_certificate(&certificate, self.members(), ThresholdParams::default()).is_ok()
+        follows && names_and_verifies(self.engine.checks(), self.members(), header, &block.certificate)
     }
 
     fn distrust(&mut self) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kvitto_ledger::genesis::RULES_VERSION;
-use kvitto_ledger::{Height, ReadState, TimeMs};
+use kvitto_ledger::{ReadState, TimeMs};
 use malachitebft_core_consensus::Input as EngineInput;
 
 use super::{Phase, Replica, Timers};

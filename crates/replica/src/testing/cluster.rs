@@ -231,13 +231,17 @@ impl Cluster {
         }
     }
 
-    /// Has a node's replica handle an input.
+    /// Has a node's replica handle an input, and carries out what it wants.
     pub fn input(&mut self, index: usize, input: Input) {
+        let effects = self.handle(index, input);
+        self.carry_out(index, effects);
+    }
+
+    /// Has a node's replica handle an input, and only looks at what it wants.
+    pub fn handle(&mut self, index: usize, input: Input) -> Vec<Effect> {
         let now = self.clock(index);
         let Node { replica, state, .. } = &mut self.nodes[index];
-        let Some(replica) = replica else { return };
-        let effects = replica.handle(now, input, state);
-        self.carry_out(index, effects);
+        replica.as_mut().map_or_else(Vec::new, |replica| replica.handle(now, input, state))
     }
 
     fn carry_out(&mut self, index: usize, effects: Vec<Effect>) {

@@ -77,6 +77,14 @@ impl Node {
         self.state.newest().header.height
     }
 
+    /// Whether its client was told that the statement is final.
+    pub fn is_final(&self, statement: &StatementId) -> bool {
+        let told = |notice: &(StatementId, Notice)| {
+            notice.0 == *statement && matches!(notice.1, Notice::AlreadyFinal(_))
+        };
+        self.finals.contains(statement) || self.notices.iter().any(told)
+    }
+
     /// Forgets everything that is not on disk. Of what was not synced, the first `kept` entries happen to be.
     pub(super) fn die(&mut self, kept: usize) {
         self.replica = None;

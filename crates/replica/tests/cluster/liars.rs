@@ -1,0 +1,113 @@
+//! Members that lie, and what becomes of it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use kvitto_ledger::testing::MemoryState;
+use kvitto_ledger::{Height, TimeMs, execute};
+use kvitto_replica::Topic;
+use kvitto_replica::testing::Cluster;
+
+use crate::support::{Statements, all_executed};
+
+#[test]
+fn a_tampered_body_gets_nil_votes_and_the_next_proposer_decides() {
+    let mut cluster = Cluster::new(4, 1);
+    let mut statements = Statements::new(&cluster);
+    // Height 1, round 0 is proposed by member 1: every body that it sends is changed on the way.
+    cluster.tamper = Some(Box::new(|wire| {
+        let is_body = wire.topic.is_none() && matches!(wire.bytes[1], 48 | 64) && wire.bytes.len() > 200;
+        if wire.from == 1 && is_body {
+            let last = wire.bytes.len() - 1;
+            wire.bytes[last] ^= 1;
+        }
+    }));
+    let statement = statements.next();
+    let id = statement.id();
+    cluster.submit(0, statement);
+    assert!(cluster.run_for(20_000, |cluster| all_executed(cluster, &[id])));
+    assert!(cluster.witness.nil_prevotes >= 3);
+    assert!(cluster.witness.rounds[&Height(1)] >= 1);
+}
+
+/// Sends half of the members another proposal for the same round, as valid as the first.
+#[test]
+fn an_equivocating_proposer_is_found_out_and_does_not_split_the_others() {
+    for seed in 0..10 {
+        let mut cluster = Cluster::new(4, seed);
+        let mut statements = Statements::new(&cluster);
+        cluster.witness.liars.insert(1);
+        let world = cluster.world.clone();
+        let state = MemoryState::new(&world.genesis);
+        let time = TimeMs(cluster.now.0 + 1);
+        let other =
+            execute::build(&state, &world.genesis.config, time, []).expect("memory is readable").block.header;
+        let forged = forge_proposal(&world, 1, &other);
+        let seen = Rc::new(RefCell::new(0));
+        let sent = Rc::clone(&seen);
+        cluster.tamper = Some(Box::new(move |wire| {
+            let own_proposal =
+                wire.topic == Some(Topic::Consensus) && wire.bytes[1] == 17 && wire.bytes[3] == 0;
+            if wire.from == 1 && own_proposal && wire.to >= 2 {
+                // Members 2 and 3 get the other one; member 3 gets it besides, in place of a later copy.
+                *sent.borrow_mut() += 1;
+                *wire.bytes = forged.clone();
+            }
+        }));
+        let statement = statements.next();
+        let id = statement.id();
+        cluster.submit(0, statement);
+        assert!(cluster.run_for(30_000, |cluster| all_executed(cluster, &[id])), "seed {seed}");
+        assert!(*seen.borrow() > 0, "seed {seed}");
+        for node in &cluster.nodes {
+            assert_eq!(node.halted, None);
+        }
+    }
+}
+
+/// The bytes of a proposal by this member for round 0, signed with its key.
+fn forge_proposal(
+    world: &kvitto_ledger::testing::World,
+    member: usize,
+    header: &kvitto_ledger::Header,
+) -> Vec<u8> {
+    let key = &world.members[member].consensus;
+    let public = key.public().bytes();
+    let mut message = [&b"kvitto/proposal/v1\0"[..], &world.ledger_id.0].concat();
+    message.extend(header.height.0.to_be_bytes());
+    message.extend(0_u32.to_be_bytes());
+    message.push(0);
+    message.extend(header.id().0);
+    message.extend(public.0);
+    let content = (0_u32, header, None::<u32>, public, key.sign(&message));
+    [&[1, 17][..], &kvitto_ledger::codec::encode(&content)].concat()
+}
+
+#[test]
+fn both_proposals_of_a_liar_are_kept_as_evidence() {
+    let mut cluster = Cluster::new(4, 2);
+    let mut statements = Statements::new(&cluster);
+    cluster.witness.liars.insert(1);
+    let world = cluster.world.clone();
+    let state = MemoryState::new(&world.genesis);
+    let time = TimeMs(cluster.now.0 + 1);
+    let other =
+        execute::build(&state, &world.genesis.config, time, []).expect("memory is readable").block.header;
+    let forged = forge_proposal(&world, 1, &other);
+    cluster.submit(0, statements.next());
+    cluster.run_for(1_000, |cluster| {
+        cluster.nodes[2].replica.as_ref().is_some_and(|replica| replica.status().round.is_some())
+    });
+    let gossip = kvitto_replica::Input::Gossip {
+        topic: Topic::Consensus,
+        from: kvitto_replica::Peer(1),
+        token: kvitto_replica::VerdictToken(0),
+        bytes: forged.into(),
+    };
+    cluster.input(2, gossip);
+    cluster.run_ms(10_000);
+    assert_eq!(cluster.nodes[2].evidence.len(), 1);
+    let evidence =
+        kvitto_replica::codec::Evidence::decode(&cluster.nodes[2].evidence[0]).expect("its own bytes");
+    assert_ne!(evidence.first, evidence.second);
+}

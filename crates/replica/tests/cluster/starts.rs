@@ -1,0 +1,58 @@
+//! RULES 2.4: what starts a height, and that every started height ends.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use kvitto_replica::testing::Cluster;
+use kvitto_replica::{Notice, Topic};
+
+use crate::support::{Statements, all_executed};
+
+#[test]
+fn a_statement_that_only_one_member_has_is_sent_again_until_it_is_executed() {
+    let mut cluster = Cluster::new(4, 1);
+    let mut statements = Statements::new(&cluster);
+    let lost = Rc::new(Cell::new(true));
+    let is_lost = Rc::clone(&lost);
+    cluster.tamper = Some(Box::new(move |wire| {
+        if wire.topic == Some(Topic::Statements) && is_lost.get() {
+            wire.bytes.clear();
+        }
+    }));
+    let statement = statements.next();
+    let id = statement.id();
+    cluster.submit(0, statement);
+    cluster.run_ms(3_000);
+    assert_eq!(cluster.height().0, 0);
+    lost.set(false);
+    assert!(cluster.run_for(20_000, |cluster| all_executed(cluster, &[id])));
+}
+
+#[test]
+fn a_submitter_is_told_what_becomes_of_its_statement() {
+    let mut cluster = Cluster::new(1, 1);
+    let mut statements = Statements::new(&cluster);
+    let statement = statements.next();
+    let id = statement.id();
+    cluster.submit(0, statement.clone());
+    cluster.submit(0, statement.clone());
+    assert!(cluster.run_for(1_000, |cluster| cluster.nodes[0].finals.contains(&id)));
+    cluster.submit(0, statement);
+    let notices: Vec<_> = cluster.nodes[0].notices.iter().map(|(_, notice)| *notice).collect();
+    let height = cluster.nodes[0].state.changes.outcomes[&id].height;
+    assert_eq!(notices, [Notice::Accepted, Notice::Accepted, Notice::AlreadyFinal(height)]);
+}
+
+#[test]
+fn many_statements_share_blocks() {
+    let mut cluster = Cluster::new(4, 9);
+    let mut statements = Statements::new(&cluster);
+    let made: Vec<_> = (0..400).map(|_| statements.next()).collect();
+    let ids: Vec<_> = made.iter().map(|statement| statement.id()).collect();
+    for (n, statement) in made.into_iter().enumerate() {
+        cluster.submit(n % 4, statement);
+    }
+    assert!(cluster.run_for(20_000, |cluster| all_executed(cluster, &ids)));
+    assert!(cluster.height().0 < 40, "{}", cluster.height());
+    assert!(cluster.witness.rounds.values().all(|round| *round == 0));
+}
