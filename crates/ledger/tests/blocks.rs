@@ -2,6 +2,7 @@
 
 use kvitto_ledger::block::{BODY_BYTES_MAX, RECORDS_MAX, statements_root};
 use kvitto_ledger::execute::{BLOCK_POSITIONS_MAX, BlockFault, build, execute, judge};
+use kvitto_ledger::genesis::Limits;
 use kvitto_ledger::record::RecordBody;
 use kvitto_ledger::scope::Role;
 use kvitto_ledger::state::{
@@ -532,6 +533,22 @@ fn a_statement_on_which_the_rules_break_is_set_aside() {
     assert_eq!(verdict, Err(BlockFault::Statement { index: 1, rejection: Rejection::RulesPanic }));
     let preview = judge(&trap, config, ledger.clock, &breaking).expect("readable");
     assert_eq!(preview, Err(Rejection::RulesPanic));
+}
+
+/// Of all rejections only the cap on revocations is found after records were made: they must not slip into the next statement.
+#[test]
+fn a_statement_refused_late_leaves_no_trace() {
+    let limits = Limits { reserved_unused_max: 4096, revocations_per_hour_max: 4096 };
+    let mut ledger = Ledger::with_limits(limits).and_school();
+    let school = Actor::new("school");
+    ledger.act(&school, school.anchors((0..4096).map(commitment))).expect("all are new");
+    ledger.act(&school, school.anchors([commitment(4096)])).expect("it is new");
+    let full = ledger.sign(&school, school.sets(StatusValue::Revoked, (0..4096).map(commitment)));
+    let late = ledger.sign(&school, school.sets(StatusValue::Revoked, [commitment(4096)]));
+    let good = ledger.sign(&school, school.anchors([commitment(5000)]));
+    let built = ledger.build([full.clone(), late.clone(), good.clone()]);
+    assert_eq!(built.refused, [(late.id(), Rejection::RevocationQuota)]);
+    assert_eq!(built.block, ledger.build([full, good]).block);
 }
 
 /// A store that fails is no verdict: nobody may be refused because of it.
