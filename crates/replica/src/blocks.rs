@@ -2,7 +2,6 @@
 //!
 //! ```text
 //!   signed proposal ──► known ──► body (pushed, or pulled) ──► signatures ──► execution ──► handed to the engine
-//!                                                                                            unless held back (clock)
 //! ```
 //!
 //! Invariant: a candidate is handed to the engine as valid only after its body is in the journal.
@@ -14,7 +13,6 @@ use kvitto_ledger::execute::ExecutedBlock;
 use kvitto_ledger::{BlockBody, Header, HeaderId, Height};
 
 use crate::check::Pending;
-use crate::clock;
 use crate::engine::Proposed;
 use crate::input::{Peer, RequestId, VerifyTicket};
 
@@ -42,8 +40,6 @@ struct Candidate {
     proposals: BTreeMap<u32, usize>,
     /// Pushed by this peer before any proposal.
     pushed_by: Option<Peer>,
-    /// The round whose propose timeout it waits for.
-    held: Option<u32>,
     handed: bool,
     pull: Option<RequestId>,
     pulls: u32,
@@ -66,10 +62,6 @@ pub(crate) struct Known {
     pub(crate) round: u32,
     /// Place in the configuration.
     pub(crate) proposer: usize,
-    /// Whether its time must be near the own clock now: a new value that has just arrived, and not by this member.
-    pub(crate) untimely: bool,
-    /// Whether it comes with a proof-of-lock round.
-    pub(crate) locked: bool,
 }
 
 /// A candidate to be handed to the engine.
@@ -80,6 +72,11 @@ pub(crate) struct Handed {
 }
 
 impl Blocks {
+    /// Whether this value has been proposed in this round before.
+    pub(crate) fn is_proposed(&self, id: &HeaderId, round: u32) -> bool {
+        self.candidates.get(id).is_some_and(|candidate| candidate.proposals.contains_key(&round))
+    }
+
     /// Remembers a signed proposal; `false` when there is no room for its value.
     pub(crate) fn propose(&mut self, known: Known) -> bool {
         let in_round =
@@ -92,13 +89,6 @@ impl Blocks {
             return false;
         }
         let candidate = self.candidates.entry(known.id).or_insert_with(|| Candidate::new(known.header));
-        // The clock is asked once, at the first proposal; a lock shows that a quorum found the value good.
-        if candidate.proposals.is_empty() && known.untimely && !known.locked {
-            candidate.held = Some(known.round);
-        }
-        if known.locked {
-            candidate.held = None;
-        }
         candidate.proposals.entry(known.round).or_insert(known.proposer);
         true
     }
@@ -193,19 +183,15 @@ impl Blocks {
         }
     }
 
-    /// What the engine is to be told now, with itself in `round`.
-    pub(crate) fn hand_over(&mut self, round: u32, in_propose_step: bool) -> Option<Handed> {
-        self.candidates.values_mut().find_map(|candidate| {
+    /// A proposed block of which the engine is to be told now.
+    pub(crate) fn hand_over(&mut self) -> Option<Handed> {
+        self.candidates.values_mut().filter(|candidate| !candidate.handed).find_map(|candidate| {
             let (&first_round, &proposer) = candidate.proposals.first_key_value()?;
             let valid = match candidate.check {
                 Check::Valid(_) => true,
                 Check::Invalid => false,
                 Check::Open | Check::Asked(..) => return None,
             };
-            let held = candidate.held.is_some_and(|held| !clock::is_released(held, round, in_propose_step));
-            if candidate.handed || held {
-                return None;
-            }
             candidate.handed = true;
             let header = Arc::clone(&candidate.header);
             let proposed = Proposed { round: first_round, proposer, header, valid };
@@ -213,7 +199,7 @@ impl Blocks {
         })
     }
 
-    /// The own block is given to the engine by proposing it.
+    /// The engine knows of it: it is proposed here, or was replayed.
     pub(crate) fn set_handed(&mut self, id: &HeaderId) {
         if let Some(candidate) = self.candidates.get_mut(id) {
             candidate.handed = true;
@@ -281,7 +267,6 @@ impl Candidate {
             check: Check::Open,
             proposals: BTreeMap::new(),
             pushed_by: None,
-            held: None,
             handed: false,
             pull: None,
             pulls: 0,

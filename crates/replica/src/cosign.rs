@@ -26,9 +26,9 @@ const TREES_MAX: usize = 16;
 /// Heights ahead of the newest block for which cosignatures are kept.
 const HEIGHTS_AHEAD: u64 = 8;
 /// A cosignature is made anew this long after the last one, in milliseconds.
-pub(crate) const REFRESH_MS: u64 = 10_000;
+const REFRESH_MS: u64 = 10_000;
 /// The own cosignature is sent again while the quorum is missing, in milliseconds.
-pub(crate) const REPEAT_MS: u64 = 2_000;
+const REPEAT_MS: u64 = 2_000;
 
 #[derive(Debug)]
 pub(crate) struct Cosign {
@@ -187,7 +187,18 @@ impl Cosign {
 
     /// Whether the own cosignature is old enough for a new one.
     pub(crate) fn is_refresh_due(&self, now: TimeMs) -> bool {
-        self.own.as_ref().is_none_or(|(_, made)| now.0.abs_diff(made.0) >= REFRESH_MS)
+        self.age_ms(now) >= REFRESH_MS
+    }
+
+    /// When to look after the own cosignature again, in milliseconds from now.
+    pub(crate) fn next_ms(&self, now: TimeMs) -> u64 {
+        let refresh_ms = REFRESH_MS.saturating_sub(self.age_ms(now));
+        // A refresh that is due and not allowed (RULES 3.2) is tried again as often as a repetition.
+        if self.is_newest_published() && refresh_ms > 0 { refresh_ms } else { REPEAT_MS }
+    }
+
+    fn age_ms(&self, now: TimeMs) -> u64 {
+        self.own.as_ref().map_or(REFRESH_MS, |(_, made)| now.0.abs_diff(made.0))
     }
 
     /// Whether the newest tree has the quorum.

@@ -38,6 +38,9 @@ impl EarlyMessages {
         let early = self.heights.entry(height).or_default();
         early.members.extend(members);
         let kept = early.kept.entry(sender).or_default();
+        if kept.iter().any(|(_, known)| *known == message) {
+            return true;
+        }
         let room = kept.len() < PER_MEMBER_MAX;
         if room {
             kept.push((now, message));
@@ -56,11 +59,10 @@ impl EarlyMessages {
         kept.map(|(arrived, message)| (*arrived, message))
     }
 
-    /// The messages of a height that starts, and of none before it.
-    pub(crate) fn take(&mut self, height: Height) -> Vec<ConsensusMessage> {
+    /// The messages of a height that starts, with the times of their arrival; and of none before it.
+    pub(crate) fn take(&mut self, height: Height) -> Vec<(TimeMs, ConsensusMessage)> {
         self.heights = self.heights.split_off(&height);
-        let kept = self.heights.remove(&height).unwrap_or_default().kept;
-        kept.into_values().flatten().map(|(_, message)| message).collect()
+        self.heights.remove(&height).unwrap_or_default().kept.into_values().flatten().collect()
     }
 
     /// Forgets what is for this height and before.

@@ -22,6 +22,7 @@ use kvitto_ledger::execute::ExecutedBlock;
 use kvitto_ledger::{Height, LedgerConfig, LedgerId, ReadState, StateError, TimeMs, Tip};
 
 use crate::blocks::{Blocks, EarlyBodies};
+use crate::clock::Held;
 use crate::codec::Request;
 use crate::cosign::Cosign;
 use crate::early::EarlyMessages;
@@ -59,6 +60,7 @@ pub struct Replica<S> {
     blocks: Blocks,
     early_bodies: EarlyBodies,
     early: EarlyMessages,
+    held: Held,
     sync: Sync,
     cosign: Cosign,
 
@@ -157,6 +159,7 @@ impl<S: Signer> Replica<S> {
             let progress = !matches!(self.phase, Phase::Committing(_))
                 && (self.check_next_body(state)?
                     || self.hand_over_next()
+                    || self.release_next()
                     || self.start_if_due(state)?
                     || self.check_served(state)?);
             if !progress {

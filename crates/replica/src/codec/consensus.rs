@@ -26,7 +26,7 @@ pub(super) const CONSENSUS_BYTES_MAX: usize = 32 * 1024;
 const ROUND_MAX: u32 = 1_000_000;
 
 /// A message of the engine. Signatures are not checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ConsensusMessage {
     Vote(SignedVote<Context>),
     Proposal(SignedProposal<Context>),

@@ -79,7 +79,6 @@ impl<S: Signer> Host<S> {
         self.cancel_all();
         self.height = height;
         self.muted = false;
-        self.checks.clear();
         let encoded = |input: &Input<Context>| JournalEntry::Engine(height, input.clone()).encode();
         self.replayed = (!journal.is_empty()).then(|| journal.iter().filter_map(encoded).collect());
     }

@@ -14,10 +14,10 @@ use malachitebft_signing::{Error, VerificationResult, Verifier, VerifierExt};
 
 use super::context::{Context, Members, Proposal, Vote};
 
-/// Most signatures that are remembered; one height of 64 members needs a few hundred.
+/// Most signatures that are remembered before all are forgotten; one height of 64 members needs a few hundred.
 const REMEMBERED_MAX: usize = 4096;
 
-/// Checks signatures by the strict rules, and remembers the good ones of this height.
+/// Checks signatures by the strict rules, and remembers the good ones for a while.
 #[derive(Debug)]
 pub(crate) struct SignatureChecks {
     ledger: LedgerId,
@@ -28,11 +28,6 @@ pub(crate) struct SignatureChecks {
 impl SignatureChecks {
     pub(crate) fn new(ledger: LedgerId) -> Self {
         Self { ledger, good: Mutex::default() }
-    }
-
-    /// Forgets; called when a height starts.
-    pub(crate) fn clear(&self) {
-        self.good.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     pub(crate) fn vote(&self, vote: &Vote, signature: &Signature, key: &PublicKey) -> bool {
@@ -52,7 +47,10 @@ impl SignatureChecks {
             return true;
         }
         let verifies = key.verifies(message, signature);
-        if verifies && good.len() < REMEMBERED_MAX {
+        if verifies {
+            if good.len() >= REMEMBERED_MAX {
+                good.clear();
+            }
             good.insert(digest);
         }
         verifies

@@ -7,8 +7,9 @@ use kvitto_ledger::{Height, ReadState};
 
 use super::{Phase, Replica};
 use crate::blocks::Blocks;
+use crate::clock::Held;
 use crate::codec::CosignatureMessage;
-use crate::cosign::{REFRESH_MS, REPEAT_MS, Received};
+use crate::cosign::Received;
 use crate::effect::{Effect, Fault, Halt, Notice, Verdict};
 use crate::input::{Peer, TimerId, Topic};
 use crate::options::Standing;
@@ -33,6 +34,7 @@ impl<S: Signer> Replica<S> {
         }
         self.out.reset_journal();
         self.blocks = Blocks::default();
+        self.held = Held::default();
         self.early.forget(height);
         for (from, header, body) in self.early_bodies.take(self.next_height()) {
             self.blocks.add_body(header, body, from);
@@ -81,7 +83,7 @@ impl<S: Signer> Replica<S> {
         }
         if !self.timers.recosign {
             self.timers.recosign = true;
-            let after_ms = if self.cosign.is_newest_published() { REFRESH_MS } else { REPEAT_MS };
+            let after_ms = self.cosign.next_ms(self.now);
             self.set_timer(TimerId::Recosign, after_ms);
         }
     }

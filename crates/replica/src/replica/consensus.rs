@@ -1,7 +1,7 @@
 //! The engine's messages: in from peers, out to peers, and when a height starts.
 
 use kvitto_ledger::{Height, ReadState, TimeMs};
-use malachitebft_core_types::{CommitCertificate, Round, ThresholdParams, Value as _};
+use malachitebft_core_types::{CommitCertificate, ThresholdParams, Value as _};
 
 use super::{Phase, Replica};
 use crate::blocks::{Known, ROUNDS_AHEAD};
@@ -42,22 +42,47 @@ impl<S: Signer> Replica<S> {
             }
         };
         self.hear(&message, &signers);
-        if height == self.next_height()
-            && let ConsensusMessage::Proposal(proposal) = &message
-            && !self.learn(&proposal.message, self.now)
+        let next = height == self.next_height();
+        if let ConsensusMessage::Proposal(proposal) = &message
+            && next
         {
-            self.report(Some(from), Fault::TooFarAhead);
-            return Verdict::Ignore;
-        }
-        let running = matches!(self.phase, Phase::Running) && height == self.next_height();
-        if running {
-            self.engine.message(message);
-        } else {
-            let sender = signers[0];
-            if !self.early.push(height, sender, signers, self.now, message) {
-                self.report(Some(from), Fault::BufferFull);
+            let known = self.blocks.is_proposed(&proposal.value.id(), round_of(proposal));
+            if !self.learn(&proposal.message) {
+                self.report(Some(from), Fault::TooFarAhead);
                 return Verdict::Ignore;
             }
+            // Each is judged once, when it comes first.
+            let untimely = !known && clock::is_untimely(proposal, self.now);
+            if matches!(self.phase, Phase::Running) && (untimely || self.held.contains(proposal)) {
+                self.held.keep(&proposal.message.clone(), message);
+                return Verdict::Accept;
+            }
+        }
+        if next && matches!(self.phase, Phase::Running) {
+            self.engine.message(message);
+            return Verdict::Accept;
+        }
+        self.keep_early(from, height, signers, message)
+    }
+
+    /// A message for a height that has not started here.
+    fn keep_early(
+        &mut self,
+        from: Peer,
+        height: Height,
+        signers: Vec<usize>,
+        message: ConsensusMessage,
+    ) -> Verdict {
+        // Votes and proposals count as their signer's; a certificate, which anybody can send, as its sender's.
+        let sender = match &message {
+            ConsensusMessage::Vote(_) | ConsensusMessage::Proposal(_) => signers[0],
+            ConsensusMessage::Polka(_) | ConsensusMessage::Round(_) => from.0 as usize,
+        };
+        let kept =
+            sender < self.config.members.len() && self.early.push(height, sender, signers, self.now, message);
+        if !kept {
+            self.report(Some(from), Fault::BufferFull);
+            return Verdict::Ignore;
         }
         Verdict::Accept
     }
@@ -114,35 +139,33 @@ impl<S: Signer> Replica<S> {
     }
 
     /// Remembers which block is proposed, so that its body can be fetched and checked; `false` when there is no room.
-    fn learn(&mut self, proposal: &Proposal, arrived: TimeMs) -> bool {
+    fn learn(&mut self, proposal: &Proposal) -> bool {
         let current = if matches!(self.phase, Phase::Running) { self.engine.round() } else { 0 };
         if round_of(proposal) > current.saturating_add(ROUNDS_AHEAD) {
             return false;
         }
-        self.known(proposal, arrived).is_some_and(|known| self.blocks.propose(known))
+        self.known(proposal).is_some_and(|known| self.blocks.propose(known))
     }
 
     /// Proposals for the next height may have come before the newest block was here.
     pub(super) fn learn_early_proposals(&mut self) {
-        let proposal = |(arrived, message): (TimeMs, &ConsensusMessage)| match message {
-            ConsensusMessage::Proposal(proposal) => Some((arrived, proposal.message.clone())),
+        let proposal = |(_, message): (TimeMs, &ConsensusMessage)| match message {
+            ConsensusMessage::Proposal(proposal) => Some(proposal.message.clone()),
             _ => None,
         };
         let proposals: Vec<_> = self.early.messages(self.next_height()).filter_map(proposal).collect();
-        for (arrived, proposal) in proposals {
-            self.learn(&proposal, arrived);
+        for proposal in proposals {
+            self.learn(&proposal);
         }
     }
 
-    pub(super) fn known(&self, proposal: &Proposal, arrived: TimeMs) -> Option<Known> {
+    pub(super) fn known(&self, proposal: &Proposal) -> Option<Known> {
         let header = proposal.value.header();
         Some(Known {
             header: header.clone(),
             id: proposal.value.id(),
             round: round_of(proposal),
             proposer: self.members().index(&proposal.address)?,
-            untimely: !clock::is_timely(header.time, arrived),
-            locked: proposal.pol_round != Round::Nil,
         })
     }
 
@@ -203,8 +226,13 @@ impl<S: Signer> Replica<S> {
         self.phase = Phase::Running;
         self.wanted = None;
         self.engine.start(next, self.may_sign(), Vec::new());
-        for message in self.early.take(next) {
-            self.engine.message(message);
+        for (arrived, message) in self.early.take(next) {
+            match &message {
+                ConsensusMessage::Proposal(proposal) if clock::is_untimely(proposal, arrived) => {
+                    self.held.keep(&proposal.message.clone(), message);
+                }
+                _ => self.engine.message(message),
+            }
         }
     }
 
@@ -213,7 +241,7 @@ impl<S: Signer> Replica<S> {
         if !matches!(self.phase, Phase::Running) {
             return false;
         }
-        let Some(handed) = self.blocks.hand_over(self.engine.round(), self.engine.in_propose_step()) else {
+        let Some(handed) = self.blocks.hand_over() else {
             return false;
         };
         if let Some(body) = handed.body {
@@ -221,6 +249,19 @@ impl<S: Signer> Replica<S> {
         }
         self.engine.value(handed.proposed);
         true
+    }
+
+    /// Gives the engine the next proposal that was held back and is so no more.
+    pub(super) fn release_next(&mut self) -> bool {
+        if !matches!(self.phase, Phase::Running) {
+            return false;
+        }
+        let released = self.held.release(self.engine.round(), self.engine.in_propose_step());
+        let found = released.is_some();
+        if let Some(message) = released {
+            self.engine.message(message);
+        }
+        found
     }
 
     /// The time at which this member may sign again after its guard was lost (RULES 2.3).

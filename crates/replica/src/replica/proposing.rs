@@ -78,6 +78,7 @@ impl<S: Signer> Replica<S> {
     pub(super) fn set_aside(&mut self, id: &StatementId, rejection: Rejection) {
         if rejection.is_for_now() {
             self.mempool.set_waiting(id);
+            self.retry_later();
             return;
         }
         if rejection == Rejection::RulesPanic {

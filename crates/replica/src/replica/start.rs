@@ -5,10 +5,12 @@ use std::sync::Arc;
 use kvitto_ledger::genesis::RULES_VERSION;
 use kvitto_ledger::{ReadState, TimeMs};
 use malachitebft_core_consensus::Input as EngineInput;
+use malachitebft_core_types::Value as _;
 
 use super::{Phase, Replica, Timers};
-use crate::blocks::{Blocks, EarlyBodies, Known};
+use crate::blocks::{Blocks, EarlyBodies};
 use crate::check::{self, Begun};
+use crate::clock::Held;
 use crate::codec::JournalEntry;
 use crate::cosign::Cosign;
 use crate::early::EarlyMessages;
@@ -60,6 +62,7 @@ impl<S: Signer> Replica<S> {
             blocks: Blocks::default(),
             early_bodies: EarlyBodies::default(),
             early: EarlyMessages::default(),
+            held: Held::default(),
             sync: Sync::default(),
             unsent: Vec::new(),
             unsent_bytes: 0,
@@ -135,12 +138,17 @@ impl<S: Signer> Replica<S> {
         Ok(())
     }
 
-    /// Replayed proposals are never judged by the clock (RULES 2.1).
+    /// What the engine is given again, it need not be told. Replayed proposals are never judged by the clock (RULES 2.1).
     fn recover_proposals(&mut self, inputs: &[EngineInput<Context>]) {
         for input in inputs {
-            let EngineInput::Proposal(proposal) = input else { continue };
-            if let Some(known) = self.known(&proposal.message, self.now) {
-                self.blocks.propose(Known { untimely: false, ..known });
+            match input {
+                EngineInput::Proposal(proposal) => {
+                    if let Some(known) = self.known(&proposal.message) {
+                        self.blocks.propose(known);
+                    }
+                }
+                EngineInput::ProposedValue(value, _) => self.blocks.set_handed(&value.value.id()),
+                _ => {}
             }
         }
     }

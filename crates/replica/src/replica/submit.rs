@@ -132,7 +132,7 @@ impl<S: Signer> Replica<S> {
         Ok(())
     }
 
-    fn retry_later(&mut self) {
+    pub(super) fn retry_later(&mut self) {
         if self.mempool.has_waiting() && !self.timers.retry {
             self.timers.retry = true;
             self.set_timer(TimerId::Retry, RETRY_MS);

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use kvitto_ledger::testing::MemoryState;
-use kvitto_ledger::{Height, TimeMs, execute};
+use kvitto_ledger::testing::{MemoryState, World};
+use kvitto_ledger::{Header, Height, TimeMs, execute};
 use kvitto_replica::Topic;
 use kvitto_replica::testing::Cluster;
 
@@ -38,11 +38,7 @@ fn an_equivocating_proposer_is_found_out_and_does_not_split_the_others() {
         let mut statements = Statements::new(&cluster);
         cluster.witness.liars.insert(1);
         let world = cluster.world.clone();
-        let state = MemoryState::new(&world.genesis);
-        let time = TimeMs(cluster.now.0 + 1);
-        let other =
-            execute::build(&state, &world.genesis.config, time, []).expect("memory is readable").block.header;
-        let forged = forge_proposal(&world, 1, &other);
+        let forged = forge_proposal(&world, 1, 0, &empty_block(&cluster, 1));
         let seen = Rc::new(RefCell::new(0));
         let sent = Rc::clone(&seen);
         cluster.tamper = Some(Box::new(move |wire| {
@@ -65,21 +61,17 @@ fn an_equivocating_proposer_is_found_out_and_does_not_split_the_others() {
     }
 }
 
-/// The bytes of a proposal by this member for round 0, signed with its key.
-fn forge_proposal(
-    world: &kvitto_ledger::testing::World,
-    member: usize,
-    header: &kvitto_ledger::Header,
-) -> Vec<u8> {
+/// The bytes of a proposal of a new value by this member, signed with its key.
+fn forge_proposal(world: &World, member: usize, round: u32, header: &Header) -> Vec<u8> {
     let key = &world.members[member].consensus;
     let public = key.public().bytes();
     let mut message = [&b"kvitto/proposal/v1\0"[..], &world.ledger_id.0].concat();
     message.extend(header.height.0.to_be_bytes());
-    message.extend(0_u32.to_be_bytes());
+    message.extend(round.to_be_bytes());
     message.push(0);
     message.extend(header.id().0);
     message.extend(public.0);
-    let content = (0_u32, header, None::<u32>, public, key.sign(&message));
+    let content = (round, header, None::<u32>, public, key.sign(&message));
     [&[1, 17][..], &kvitto_ledger::codec::encode(&content)].concat()
 }
 
@@ -89,11 +81,7 @@ fn both_proposals_of_a_liar_are_kept_as_evidence() {
     let mut statements = Statements::new(&cluster);
     cluster.witness.liars.insert(1);
     let world = cluster.world.clone();
-    let state = MemoryState::new(&world.genesis);
-    let time = TimeMs(cluster.now.0 + 1);
-    let other =
-        execute::build(&state, &world.genesis.config, time, []).expect("memory is readable").block.header;
-    let forged = forge_proposal(&world, 1, &other);
+    let forged = forge_proposal(&world, 1, 0, &empty_block(&cluster, 1));
     cluster.submit(0, statements.next());
     cluster.run_for(1_000, |cluster| {
         cluster.nodes[2].replica.as_ref().is_some_and(|replica| replica.status().round.is_some())
@@ -110,4 +98,44 @@ fn both_proposals_of_a_liar_are_kept_as_evidence() {
     let evidence =
         kvitto_replica::codec::Evidence::decode(&cluster.nodes[2].evidence[0]).expect("its own bytes");
     assert_ne!(evidence.first, evidence.second);
+}
+
+/// The header of a valid block 1 without statements, this far ahead of true time.
+fn empty_block(cluster: &Cluster, ahead_ms: u64) -> Header {
+    let genesis = &cluster.world.genesis;
+    let state = MemoryState::new(genesis);
+    let time = TimeMs(cluster.now.0 + ahead_ms);
+    execute::build(&state, &genesis.config, time, []).expect("memory is readable").block.header
+}
+
+/// Everybody knows the value, and that it is valid, from its first proposal on; yet its time is a reason to prevote nil each time
+/// that it is proposed anew. Otherwise one member could drive block time so far ahead that nobody may propose any more.
+#[test]
+fn a_block_from_the_far_future_is_never_decided_however_often_it_is_proposed() {
+    let mut cluster = Cluster::new(4, 3);
+    let mut statements = Statements::new(&cluster);
+    cluster.witness.liars.insert(1);
+    let world = cluster.world.clone();
+    let future = empty_block(&cluster, 3_600_000);
+    let forged: Vec<_> = (0..12).map(|round| forge_proposal(&world, 1, round, &future)).collect();
+    let rounds = Rc::new(RefCell::new(Vec::new()));
+    let proposed = Rc::clone(&rounds);
+    cluster.tamper = Some(Box::new(move |wire| {
+        if wire.topic != Some(Topic::Consensus) || wire.bytes[1] != 17 || wire.bytes[3] > 8 {
+            return;
+        }
+        if wire.from == 1 {
+            let round = wire.bytes[3];
+            proposed.borrow_mut().push(round);
+            *wire.bytes = forged[usize::from(round)].clone();
+        } else {
+            wire.bytes.clear();
+        }
+    }));
+    let statement = statements.next();
+    let id = statement.id();
+    cluster.submit(0, statement);
+    assert!(cluster.run_for(200_000, |cluster| all_executed(cluster, &[id])));
+    assert!(rounds.borrow().contains(&0) && rounds.borrow().contains(&4) && rounds.borrow().contains(&8));
+    assert!(cluster.nodes[0].state.newest().header.time <= cluster.now);
 }
