@@ -90,29 +90,38 @@ impl Rows {
     }
 }
 
+/// A blob with its key.
+pub(super) type KeyedBlob = (Vec<u8>, Vec<u8>);
+
 impl Trees {
-    /// The blob under `key`.
+    /// The blob under `key`, whole even while the writer replaces it.
     pub(super) fn blob(&self, tree: TreeName, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(first) = self.row(tree, &part_key(key, 0))? else { return Ok(None) };
+        loop {
+            let Some(first) = self.row(tree, &part_key(key, 0))? else { return Ok(None) };
+            let blob = self.blob_from(tree, key, &first);
+            // Each row is read by itself, so parts of two versions may have come together.
+            if blob.is_ok() && parts(&first) == Some(1) || self.row(tree, &part_key(key, 0))? == Some(first) {
+                return blob.map(Some);
+            }
+        }
+    }
+
+    fn blob_from(&self, tree: TreeName, key: &[u8], first: &[u8]) -> Result<Vec<u8>, StoreError> {
         let unreadable = || Damage::unreadable(tree.name(), hex(key));
-        let (head, first) = first.split_first_chunk::<BLOB_HEAD_BYTES>().ok_or_else(unreadable)?;
+        let (head, bytes) = first.split_first_chunk::<BLOB_HEAD_BYTES>().ok_or_else(unreadable)?;
         let len = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
-        let parts = u16::from_be_bytes([head[5], head[6]]);
-        let mut stored = first.to_vec();
-        for part in 1..parts {
+        let mut stored = bytes.to_vec();
+        for part in 1..parts(first).unwrap_or_default() {
             let part_key = part_key(key, part);
             let row =
                 self.row(tree, &part_key)?.ok_or_else(|| Damage::missing(tree.name(), hex(&part_key)))?;
             stored.extend_from_slice(&row);
         }
-        if head[0] == 0 {
-            return if stored.len() == len { Ok(Some(stored)) } else { Err(unreadable().into()) };
+        if head[0] != 0 {
+            let checked_len = Some(len).filter(|len| *len <= BLOB_BYTES_MAX).ok_or_else(unreadable)?;
+            stored = lz4_flex::block::decompress(&stored, checked_len).map_err(|_| unreadable())?;
         }
-        if len > BLOB_BYTES_MAX {
-            return Err(unreadable().into());
-        }
-        let bytes = lz4_flex::block::decompress(&stored, len).map_err(|_| unreadable())?;
-        if bytes.len() == len { Ok(Some(bytes)) } else { Err(unreadable().into()) }
+        if stored.len() == len { Ok(stored) } else { Err(unreadable().into()) }
     }
 
     /// The blob with the last key from `first` up to `last`, with that key.
@@ -121,7 +130,7 @@ impl Trees {
         tree: TreeName,
         first: &[u8],
         last: &[u8],
-    ) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+    ) -> Result<Option<KeyedBlob>, StoreError> {
         let range = first.to_vec()..=part_key(last, u16::MAX);
         let Some((key, _)) = self.last(tree, range)? else { return Ok(None) };
         let key = without_part(&key).to_vec();
@@ -140,6 +149,12 @@ impl Trees {
 /// The key of a blob, given that of one of its parts.
 pub(super) fn without_part(key: &[u8]) -> &[u8] {
     &key[..key.len().saturating_sub(PART_KEY_BYTES)]
+}
+
+/// How many parts the first one speaks of.
+fn parts(first: &[u8]) -> Option<u16> {
+    let head = first.first_chunk::<BLOB_HEAD_BYTES>()?;
+    Some(u16::from_be_bytes([head[5], head[6]]))
 }
 
 fn part_key(key: &[u8], part: u16) -> Vec<u8> {

@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io;
 use std::ops::RangeBounds;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use sled::transaction::{ConflictableTransactionError, TransactionError, Transactional};
 use sled::{Batch, IVec};
@@ -71,7 +72,8 @@ trees! {
 pub(super) struct Trees {
     db: sled::Db,
     trees: Vec<sled::Tree>,
-    path: PathBuf,
+    /// What is synced after sled's own flush. Kept open, so that no error of the kernel's writing goes to another handle.
+    synced: Arc<[File; 2]>,
 }
 
 impl Trees {
@@ -89,8 +91,12 @@ impl Trees {
                 TreeName::ALL.iter().map(|tree| db.open_tree(tree.name())).collect::<Result<_, _>>()?;
             Ok((db, trees))
         })?;
-        let trees = Self { db, trees, path: path.to_owned() };
-        trees.sync_everything()?;
+        let failed = "sync the database's directory";
+        let handles = File::open(path.join("db")).and_then(|file| Ok([file, File::open(path)?]));
+        let synced = Arc::new(handles.map_err(StoreError::failed(failed))?);
+        let trees = Self { db, trees, synced };
+        trees.sync()?;
+        sync_beside(path).map_err(StoreError::failed(failed))?;
         Ok(trees)
     }
 
@@ -157,25 +163,16 @@ impl Trees {
     /// Makes what was written durable. sled's own flush hands the bytes to the kernel only.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         guarded("flush the database", || self.db.flush())?;
-        sync_file(&self.path.join("db"))
-            .and_then(|()| sync_file(&self.path))
-            .map_err(StoreError::failed("sync the database"))
-    }
-
-    /// Makes the files durable that sled creates when it opens.
-    fn sync_everything(&self) -> Result<(), StoreError> {
-        self.sync()?;
-        let beside = [self.path.join("conf"), self.path.join("blobs")];
-        let parent = self.path.parent().map(Path::to_owned);
-        for path in beside.into_iter().chain(parent).filter(|path| path.exists()) {
-            sync_file(&path).map_err(StoreError::failed("sync the database's directory"))?;
-        }
-        Ok(())
+        self.synced.iter().try_for_each(File::sync_all).map_err(StoreError::failed("sync the database"))
     }
 }
 
-fn sync_file(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+/// Makes the other files durable that sled creates when it opens.
+fn sync_beside(path: &Path) -> io::Result<()> {
+    let beside = [path.join("conf"), path.join("blobs")];
+    let parent = path.parent().map(Path::to_owned);
+    let existing = beside.into_iter().chain(parent).filter(|path| path.exists());
+    existing.map(File::open).try_for_each(|file| file?.sync_all())
 }
 
 /// A crash while sled writes a snapshot leaves a partial file that it would read as the newest snapshot.

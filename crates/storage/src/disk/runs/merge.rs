@@ -232,15 +232,3 @@ fn next_page(trees: &Trees, sources: &mut [Source]) -> Result<Vec<Entry>, StoreE
     }
     Ok(page)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::super::level;
-
-    #[test]
-    fn a_level_spans_a_factor_of_eight() {
-        for (entries, expected) in [(0, 0), (1, 0), (254, 0), (255, 1), (2_039, 1), (2_040, 2), (16_320, 3)] {
-            assert_eq!(level(entries), expected, "{entries}");
-        }
-    }
-}

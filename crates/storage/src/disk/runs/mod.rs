@@ -224,3 +224,6 @@ fn level(entries: u64) -> u32 {
 fn manifest_key(number: u8) -> Vec<u8> {
     vec![b'i', number]
 }
+
+#[cfg(test)]
+mod tests;
