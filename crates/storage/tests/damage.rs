@@ -188,6 +188,32 @@ fn a_flipped_bit_in_the_database_is_never_a_wrong_answer() {
 }
 
 #[test]
+fn files_cut_off_or_overwritten_are_damage_or_harmless() {
+    let history = History::small();
+    let newest = history.blocks.len() - 1;
+    let half = |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() / 2);
+    let empty = |bytes: &mut Vec<u8>| bytes.clear();
+    let zeros = |bytes: &mut Vec<u8>| bytes.fill(0);
+    let noise = |bytes: &mut Vec<u8>| bytes.iter_mut().for_each(|byte| *byte = byte.wrapping_mul(37) ^ 0x5a);
+    let changes: [(&str, fn(&mut Vec<u8>)); 4] =
+        [("half", half), ("empty", empty), ("zeros", zeros), ("noise", noise)];
+    for file in ["db", "conf"] {
+        for (name, change) in changes {
+            let folder = filled(&history, newest);
+            let path = folder.path().join("sled").join(file);
+            let mut bytes = fs::read(&path).expect("readable");
+            change(&mut bytes);
+            fs::write(&path, bytes).expect("written");
+            let opened = open(folder.path(), &history);
+            if opened.set_aside.is_none() {
+                let audited = audit::everything(&opened.store.reader(), &mut |_| ());
+                assert!(audited.is_ok() && file == "conf", "{file} {name}: {audited:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_partial_snapshot_is_removed_before_sled_reads_it() {
     let history = History::small();
     let folder = filled(&history, 6);

@@ -416,7 +416,7 @@ fn as_of(place: Place, size: u64) -> Place {
     }
 }
 
-/// The first key past all that begin with `prefix` (which is never all 0xff for keys that exist, else nothing follows).
+/// A key past all that begin with `prefix`: none of them goes on with 128 bytes of 0xff.
 fn past(prefix: &[u8]) -> Vec<u8> {
     [prefix, &[0xff; 128]].concat()
 }

@@ -195,13 +195,19 @@ fn remove_unfinished_snapshots(path: &Path) -> io::Result<()> {
 fn guarded<T>(operation: &'static str, call: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error @ sled::Error::Corruption { .. })) => Err(Damage::Reported(error.to_string()).into()),
-        Ok(Err(sled::Error::Io(source))) => Err(StoreError::Failed { operation, source }),
-        Ok(Err(error)) => Err(StoreError::Failed { operation, source: io::Error::other(error) }),
+        Ok(Err(sled::Error::Io(source))) if !is_about_contents(&source) => {
+            Err(StoreError::Failed { operation, source })
+        }
+        Ok(Err(error)) => Err(Damage::Reported(error.to_string()).into()),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word");
             Err(Damage::Panicked(text.to_owned()).into())
         }
     }
+}
+
+/// Whether an I/O error says that the bytes are wrong, rather than that they could not be had.
+fn is_about_contents(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData)
 }

@@ -15,7 +15,7 @@ use kvitto_ledger::execute::ExecutedBlock;
 use crate::error::{Damage, StoreError};
 use crate::files::MemoryDirectory;
 use crate::head::{HeadFile, Standing, standing};
-use crate::read_state::impl_read_state;
+use crate::read_state::{Newest, impl_read_state};
 use crate::store::{Head, Published, Read, Store};
 
 pub use disk::MemoryDisk;
@@ -110,6 +110,8 @@ impl Store for MemoryStore {
 
     fn commit(&mut self, block: &ExecutedBlock, certificate: &[u8]) -> Result<(), StoreError> {
         assert_eq!(block.header.height, self.head.height.next(), "blocks are committed in order");
+        let newest = Newest::newest_tip(&self.reader).header_id;
+        assert_eq!(block.header.previous, newest, "a block follows the newest one");
         let head = Head::after(&block.header, self.head.cosigned_size);
         self.write(Some(Row::Block(StoredBlock::new(block, certificate))), head)
     }

@@ -37,7 +37,7 @@ impl MemoryReader {
     /// The state, provided that block `at` is in it.
     fn read_at(&self, at: Height) -> Result<RwLockReadGuard<'_, State>, StoreError> {
         let state = self.read();
-        let committed = state.newest().0.height;
+        let committed = state.height();
         if at <= committed { Ok(state) } else { Err(StoreError::NotCommitted { asked: at, committed }) }
     }
 
@@ -58,7 +58,7 @@ impl Newest for MemoryReader {
 
 impl Read for MemoryReader {
     fn committed(&self) -> Height {
-        self.read().newest().0.height
+        self.read().height()
     }
 
     fn published(&self) -> Option<Published> {

@@ -84,6 +84,11 @@ impl State {
         self.blocks.get(index).map(|stored| &stored.block)
     }
 
+    /// The newest block.
+    pub(super) fn height(&self) -> Height {
+        Height(self.blocks.len() as u64 - 1)
+    }
+
     /// The newest header with its certificate.
     pub(super) fn newest(&self) -> (Header, Arc<[u8]>) {
         let (block, certificate) =
