@@ -31,6 +31,8 @@ mod status;
 mod registry;
 
 mod checkpoint;
+mod genesis;
+mod genesis;
 mod heads;
 mod log;
 mod range;
@@ -43,6 +45,8 @@ mod watch;
 pub use checkpoint::VerifiedCheckpoint;
 pub use client::Client;
 pub use error::{BadAnswer, ClientError, LocalError, Unavailable};
+pub use genesis::trust_as_said;
+pub use genesis::trust_as_said;
 pub use log::{ProvenEntries, ProvenLeaf};
 pub use operator::{Finding, NodeInfo, Operator, Peer, Severity};
 pub use options::{CheckpointSink, Clock, Options, system_clock};
