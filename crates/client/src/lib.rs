@@ -32,7 +32,6 @@ mod registry;
 
 mod checkpoint;
 mod genesis;
-mod genesis;
 mod heads;
 mod log;
 mod range;
@@ -45,7 +44,6 @@ mod watch;
 pub use checkpoint::VerifiedCheckpoint;
 pub use client::Client;
 pub use error::{BadAnswer, ClientError, LocalError, Unavailable};
-pub use genesis::trust_as_said;
 pub use genesis::trust_as_said;
 pub use log::{ProvenEntries, ProvenLeaf};
 pub use operator::{Finding, NodeInfo, Operator, Peer, Severity};
