@@ -195,8 +195,8 @@ fn files_cut_off_or_overwritten_are_damage_or_harmless() {
     let empty = |bytes: &mut Vec<u8>| bytes.clear();
     let zeros = |bytes: &mut Vec<u8>| bytes.fill(0);
     let noise = |bytes: &mut Vec<u8>| bytes.iter_mut().for_each(|byte| *byte = byte.wrapping_mul(37) ^ 0x5a);
-    let changes: [(&str, fn(&mut Vec<u8>)); 4] =
-        [("half", half), ("empty", empty), ("zeros", zeros), ("noise", noise)];
+    type Change = fn(&mut Vec<u8>);
+    let changes: [(&str, Change); 4] = [("half", half), ("empty", empty), ("zeros", zeros), ("noise", noise)];
     for file in ["db", "conf"] {
         for (name, change) in changes {
             let folder = filled(&history, newest);
