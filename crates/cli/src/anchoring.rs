@@ -9,18 +9,17 @@
 //! Items are shuffled over all statements, and sorted by commitment inside each (RULES 5.6), so that positions tell nothing
 //! about the order of files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
+use kvitto_client::Organisation;
 use kvitto_ledger::commitment::{DigestAlgorithm, DigestTarget};
-use kvitto_ledger::statement::{Anchor, AnchorItem, Body, Envelope};
-use kvitto_ledger::{AccreditationId, Commitment, LedgerId, Position, StatementId};
+use kvitto_ledger::statement::{Anchor, AnchorItem};
+use kvitto_ledger::{AccreditationId, Commitment, Position, StatementId};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::keyfile::KeyFile;
-use crate::register::{Disk, Pending, Register, Row, RowSalt};
-use crate::statements::{refusal, sign_now};
+use crate::register::{CredentialEntry, Disk, Pending, Register, RegisterError, Row, RowSalt, RowState};
 
 /// So many statements are journaled and sent before the answers of all are awaited.
 const WINDOW_STATEMENTS: usize = 256;
@@ -61,6 +60,50 @@ pub trait Submit: Send {
     ) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
+/// How credentials came into the register.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entered {
+    /// New rows.
+    pub new: usize,
+    /// Rows that were there already; rows of refused statements are tried again.
+    pub known: usize,
+}
+
+/// Enters credentials into the register, durably. A digest that has a row keeps that row, with its salt and reference; one that
+/// occurs twice in `credentials` gets one row.
+///
+/// # Errors
+/// The register's.
+pub fn enter<D: Disk>(
+    register: &mut Register<D>,
+    credentials: Vec<CredentialEntry>,
+) -> Result<Entered, RegisterError> {
+    let mut entered = Entered::default();
+    let mut seen = BTreeSet::new();
+    let mut rows = Vec::new();
+    for credential in credentials {
+        let digest = (credential.algorithm, credential.target, credential.digest);
+        if !seen.insert(digest) {
+            entered.known += 1;
+            continue;
+        }
+        match register.row_of(&digest) {
+            None => {
+                entered.new += 1;
+                rows.push(credential);
+            }
+            Some(Row { credential: known, state: RowState::Refused { .. }, .. }) => {
+                entered.known += 1;
+                let CredentialEntry { credential_type, accreditation, .. } = credential;
+                rows.push(CredentialEntry { credential_type, accreditation, ..known.clone() });
+            }
+            Some(_) => entered.known += 1,
+        }
+    }
+    register.add(rows)?;
+    Ok(entered)
+}
+
 /// How an anchoring run went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -75,16 +118,14 @@ pub struct Summary {
 }
 
 /// Who anchors, on which ledger, how.
-pub struct Anchoring<'a> {
-    /// The issuer.
-    pub key: &'a KeyFile,
-    /// The ledger.
-    pub ledger_id: LedgerId,
+pub struct Anchoring {
+    /// The issuer on its ledger.
+    pub signer: Organisation,
     /// Most items of one statement.
     pub batch: usize,
 }
 
-impl Anchoring<'_> {
+impl Anchoring {
     /// Anchors every prepared row of the register, after sending again what an earlier run left open. `progress` is told the
     /// number of credentials that were answered.
     ///
@@ -132,17 +173,16 @@ impl Anchoring<'_> {
     fn statement(&self, group: &Group, mut commitments: Vec<Commitment>) -> Result<Pending, Failure> {
         commitments.sort_unstable();
         let item = |commitment: &Commitment| AnchorItem { commitment: *commitment, reserved: None };
-        let body = Body::Anchor(Anchor {
+        let anchor = Anchor {
             accreditation: group.accreditation,
             credential_type: group.credential_type.clone(),
             algorithm: group.algorithm,
             target: group.target,
             bare: group.bare,
             items: commitments.iter().map(item).collect(),
-        });
-        let bytes = sign_now(body, self.key, &self.ledger_id)?;
-        let envelope = Envelope::decode(bytes.as_slice(), &self.ledger_id).map_err(refusal)?;
-        Ok(Pending { id: envelope.id(), bytes, commitments })
+        };
+        let signed = self.signer.anchor(anchor)?;
+        Ok(Pending { id: signed.id(), bytes: signed.bytes().to_vec(), commitments })
     }
 }
 
@@ -196,7 +236,7 @@ async fn send<D: Disk + Send>(
 }
 
 /// Puts a list into random order (Fisher and Yates), each order as likely as any other.
-fn shuffle<T>(list: &mut [T]) -> Result<(), Failure> {
+pub(crate) fn shuffle<T>(list: &mut [T]) -> Result<(), Failure> {
     for last in (1..list.len()).rev() {
         let chosen = random_below(last as u64 + 1)?;
         list.swap(last, usize::try_from(chosen).expect("below the length of a list"));
@@ -220,3 +260,6 @@ pub(crate) fn no_randomness(error: &getrandom::Error) -> Failure {
     let message = format!("the operating system gives no random bytes: {error}");
     Failure::new(Exit::Io, "NO_RANDOMNESS", message, "check this machine's random source")
 }
+
+#[cfg(test)]
+mod tests;

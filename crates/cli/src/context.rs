@@ -1,9 +1,9 @@
 //! What every command starts from: the global options, the output, and the clock.
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
+use kvitto_client::Clock;
 use kvitto_ledger::TimeMs;
 use kvitto_verifier::TrustFile;
 use time::OffsetDateTime;
@@ -18,14 +18,24 @@ use crate::output::Output;
 #[derive(Args, Clone, Debug, Default)]
 pub struct Global {
     /// Node to talk to, e.g. https://node.example:7443; several are tried in turn.
-    #[arg(long = "node", env = "KVITTO_NODE", value_name = "URL", value_delimiter = ',', global = true)]
+    #[arg(
+        long = "node",
+        env = "KVITTO_NODE",
+        hide_env_values = true,
+        value_name = "URL",
+        value_delimiter = ',',
+        global = true
+    )]
     pub nodes: Vec<String>,
     /// Key file of the organisation that acts.
-    #[arg(long, env = "KVITTO_KEY", value_name = "FILE", global = true)]
+    #[arg(long, env = "KVITTO_KEY", hide_env_values = true, value_name = "FILE", global = true)]
     pub key: Option<PathBuf>,
     /// Trust file: which ledger, and who its members are.
-    #[arg(long, env = "KVITTO_TRUST", value_name = "FILE", global = true)]
+    #[arg(long, env = "KVITTO_TRUST", hide_env_values = true, value_name = "FILE", global = true)]
     pub trust: Option<PathBuf>,
+    /// Certificate authorities for https nodes, in PEM, in place of the system's.
+    #[arg(long, env = "KVITTO_CA", hide_env_values = true, value_name = "FILE", global = true)]
+    pub ca: Option<PathBuf>,
     /// Print one JSON object instead of words.
     #[arg(long, global = true)]
     pub json: bool,
@@ -37,9 +47,16 @@ pub struct Context<'a> {
     pub global: &'a Global,
     /// Where it prints.
     pub output: &'a mut Output,
+    /// Tells the time.
+    pub clock: Clock,
 }
 
 impl Context<'_> {
+    /// What time it is.
+    pub fn now(&self) -> TimeMs {
+        (self.clock)()
+    }
+
     /// Where the key file is.
     ///
     /// # Errors
@@ -88,12 +105,6 @@ pub fn read_trust(path: &Path) -> Result<TrustFile, Failure> {
             "get the trust file again from where the consortium publishes it",
         )
     })
-}
-
-/// The time, by this machine's clock.
-pub fn now() -> TimeMs {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    TimeMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Reads a time on the command line: RFC 3339 (`2026-05-01T12:00:00Z`), a date (midnight UTC), or seconds since 1970.

@@ -115,6 +115,28 @@ impl DidDocument {
         }
     }
 
+    /// Ids of the keys, each with the names of its relationships.
+    pub fn keys(&self) -> Vec<(KeyId, Vec<&'static str>)> {
+        let named = [
+            (&self.authentication, "authentication"),
+            (&self.assertion_method, "assertionMethod"),
+            (&self.key_agreement, "keyAgreement"),
+            (&self.capability_invocation, "capabilityInvocation"),
+            (&self.capability_delegation, "capabilityDelegation"),
+        ];
+        let uses =
+            |id: &KeyId| named.iter().filter(|(ids, _)| ids.contains(id)).map(|(_, name)| *name).collect();
+        self.verification_method.iter().map(|method| (method.id, uses(&method.id))).collect()
+    }
+
+    /// The services, type and address in one text.
+    pub fn services(&self) -> Vec<String> {
+        self.service
+            .iter()
+            .map(|service| format!("{} {}", service.service_type, service.service_endpoint))
+            .collect()
+    }
+
     /// The keys and services for the ledger.
     ///
     /// # Errors

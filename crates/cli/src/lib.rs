@@ -11,26 +11,32 @@
 //! process nor a test.
 
 pub mod cli;
+
 pub mod commands;
+
 pub mod context;
 pub mod exit;
 pub mod failure;
 pub mod output;
-
-pub mod anchoring;
-pub mod bundle;
-pub mod credentials;
-pub mod did_document;
-pub mod keyfile;
-pub mod onboard_request;
-pub mod private_file;
-pub mod receipt_file;
-pub mod register;
-pub mod selection;
-pub mod statements;
 pub mod words;
 
-pub use cli::{Cli, run};
+pub mod bundle;
+pub mod credentials;
+pub mod receipt_file;
+pub mod selection;
+
+pub mod anchoring;
+pub mod keyfile;
+pub mod private_file;
+pub mod register;
+
+pub mod did_document;
+pub mod ledger;
+pub mod onboard_request;
+pub mod online;
+pub mod refusals;
+
+pub use cli::{Cli, run, run_at};
 pub use exit::Exit;
 pub use failure::Failure;
 pub use keyfile::KeyFile;

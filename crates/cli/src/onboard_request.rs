@@ -145,9 +145,7 @@ impl OnboardRequest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statements::sign_now;
-    use kvitto_ledger::Rejection;
-    use kvitto_ledger::statement::{Body, Envelope};
+    use kvitto_client::Organisation;
 
     const LEDGER: LedgerId = LedgerId([4; 32]);
 
@@ -160,10 +158,10 @@ mod tests {
         OnboardRequest::new(&KeyFile::generate(None).unwrap(), names, AccreditationId([5; 32]), LEDGER)
     }
 
-    fn form(request: &OnboardRequest) -> Result<(), Rejection> {
+    fn form(request: &OnboardRequest) -> Result<(), String> {
         let sponsor = KeyFile::generate(None).unwrap();
-        let bytes = sign_now(Body::Onboard(request.onboard()), &sponsor, &LEDGER).unwrap();
-        Envelope::decode(bytes, &LEDGER).map(|_| ())
+        let signed = Organisation::new(sponsor.did(), sponsor.key().clone(), LEDGER).sign(request.onboard());
+        signed.map(|_| ()).map_err(|error| error.reason().to_owned())
     }
 
     #[test]
@@ -183,9 +181,9 @@ mod tests {
     fn a_request_with_another_key_or_sponsor_proves_nothing() {
         let mut changed = request();
         changed.sponsor_accreditation = AccreditationId([6; 32]);
-        assert_eq!(form(&changed), Err(Rejection::PossessionProof));
+        assert_eq!(form(&changed), Err("POSSESSION_PROOF".to_owned()));
         let mut changed = request();
         changed.key = KeyFile::generate(None).unwrap().key().public().bytes();
-        assert_eq!(form(&changed), Err(Rejection::PossessionProof));
+        assert_eq!(form(&changed), Err("POSSESSION_PROOF".to_owned()));
     }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use kvitto_client::CredentialName;
 use kvitto_ledger::commitment::{DigestAlgorithm, DigestTarget, Opening, SaltKey};
 use kvitto_ledger::{Commitment, Did, Record, RecordBody};
 use kvitto_verifier::Receipt;
@@ -29,7 +30,7 @@ pub struct SelectionArgs {
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
     /// The issuer's register.
-    #[arg(long, env = "KVITTO_REGISTER", value_name = "DIR")]
+    #[arg(long, env = "KVITTO_REGISTER", hide_env_values = true, value_name = "DIR")]
     pub register: Option<PathBuf>,
     /// How credential files are read.
     #[command(flatten)]
@@ -41,10 +42,23 @@ pub struct SelectionArgs {
 pub struct Selected {
     /// How the person named it.
     pub label: String,
-    /// The file that was named: a receipt for the credential is written beside it.
-    pub file: Option<PathBuf>,
+    /// What was named.
+    pub source: Source,
     /// What may be on the ledger for it; usually one of them is.
     pub candidates: Vec<Candidate>,
+}
+
+/// What a person named a credential by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Its file.
+    Credential(PathBuf),
+    /// A receipt of it.
+    Receipt(PathBuf),
+    /// A bundle of it and a receipt.
+    Bundle(PathBuf, Box<Bundle>),
+    /// The issuer's own reference.
+    Reference,
 }
 
 /// A commitment that may be on the ledger.
@@ -74,6 +88,11 @@ pub struct Selector<'a> {
 pub type CsvLine = BTreeMap<String, String>;
 
 impl SelectionArgs {
+    /// Whether anything was named.
+    pub fn names_any(&self) -> bool {
+        !self.files.is_empty() || !self.references.is_empty() || self.csv.is_some()
+    }
+
     /// Everything that was named, in the order of the command line; nothing named is an error.
     ///
     /// # Errors
@@ -109,20 +128,24 @@ impl Selector<'_> {
     pub fn file(&self, path: &Path) -> Result<Selected, Failure> {
         let bytes = fs::read(path).map_err(|error| Failure::unreadable(path, &error))?;
         let label = path.display().to_string();
-        let receipt = if is_bundle(&bytes) {
+        if is_bundle(&bytes) {
             let bundle = Bundle::from_json(&bytes).map_err(|error| {
                 let message = format!("{label}: {}", chain(&error));
                 Failure::new(Exit::Input, "BUNDLE_MALFORMED", message, "ask for the file again")
             })?;
-            Some(bundle.receipt)
-        } else {
-            Receipt::from_json(&bytes).ok()
-        };
-        let candidates = match receipt {
-            Some(receipt) => vec![candidate_of(path, &receipt)?],
-            None => self.candidates_of(&self.reading.read(path)?)?,
-        };
-        Ok(Selected { label, file: Some(path.to_owned()), candidates })
+            let candidates = vec![candidate_of(path, &bundle.receipt)?];
+            return Ok(Selected {
+                label,
+                source: Source::Bundle(path.to_owned(), Box::new(bundle)),
+                candidates,
+            });
+        }
+        if let Ok(receipt) = Receipt::from_json(&bytes) {
+            let candidates = vec![candidate_of(path, &receipt)?];
+            return Ok(Selected { label, source: Source::Receipt(path.to_owned()), candidates });
+        }
+        let candidates = self.candidates_of(&self.reading.read(path)?)?;
+        Ok(Selected { label, source: Source::Credential(path.to_owned()), candidates })
     }
 
     /// A credential by the issuer's own reference.
@@ -140,7 +163,7 @@ impl Selector<'_> {
             return Err(Failure::new(Exit::NotFound, "REFERENCE_UNKNOWN", message, "check the reference"));
         }
         let candidates = rows.into_iter().map(|row| self.candidate_of_row(row)).collect::<Result<_, _>>()?;
-        Ok(Selected { label: reference.to_owned(), file: None, candidates })
+        Ok(Selected { label: reference.to_owned(), source: Source::Reference, candidates })
     }
 
     /// A line of a CSV file, by the column that is filled in.
@@ -206,6 +229,11 @@ impl Selector<'_> {
 }
 
 impl Candidate {
+    /// How the ledger is asked about it.
+    pub fn name(&self) -> CredentialName {
+        CredentialName::Commitment { issuer: self.issuer, commitment: self.commitment }
+    }
+
     fn of(issuer: Did, opening: &Opening) -> Self {
         Self { issuer, commitment: opening.commitment(), opening: Some(receipt_opening(opening)) }
     }

@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use kvitto_client::{Client, trust_as_said};
 use kvitto_ledger::{Did, LedgerId};
 use kvitto_verifier::TrustFile;
 use serde::Serialize;
@@ -12,12 +13,26 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Report;
+use crate::private_file;
 
 /// `kvitto trust`.
 #[derive(Debug, Subcommand)]
 pub enum TrustCommand {
     /// Show what a trust file says (named by --trust), after checking that it holds together.
     Show,
+    /// Make a trust file from a node's genesis, to be compared with what the consortium publishes.
+    Export(ExportArgs),
+}
+
+/// Options of `kvitto trust export`.
+#[derive(Args, Debug)]
+pub struct ExportArgs {
+    /// The file to write.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// The ledger id that the consortium publishes: anything else is refused.
+    #[arg(long, value_name = "ID")]
+    pub ledger_id: Option<LedgerId>,
 }
 
 #[derive(Serialize)]
@@ -30,6 +45,9 @@ struct TrustReport {
     quorum: usize,
     members: Vec<String>,
     roots: Vec<RootRow>,
+    /// Whether the ledger id is known to be the right one.
+    #[serde(skip)]
+    compared: bool,
 }
 
 #[derive(Serialize)]
@@ -43,14 +61,31 @@ pub(crate) async fn run(command: &TrustCommand, context: &mut Context<'_>) -> Re
     match command {
         TrustCommand::Show => {
             let trust = context.trust()?;
-            context.output.result(&TrustReport::of(&trust, None))?;
+            context.output.result(&TrustReport::of(&trust, None, true))?;
             Ok(Exit::Ok)
         }
+        TrustCommand::Export(args) => export(args, context).await,
     }
 }
 
+async fn export(args: &ExportArgs, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let (nodes, options) = (context.nodes()?, context.client_options()?);
+    let trust = trust_as_said(nodes, &options).await?.into_said();
+    if let Some(expected) = args.ledger_id.filter(|expected| *expected != trust.ledger_id()) {
+        let message = format!("the node is of ledger {}, not of {expected}", trust.ledger_id());
+        let next = "check --node and the ledger id; nothing was written";
+        return Err(Failure::new(Exit::Untrusted, "OTHER_LEDGER", message, next));
+    }
+    // The members of that genesis must really sign what the node shows.
+    Client::connect(nodes, trust.clone(), options)?.checkpoint().await?;
+    private_file::create(&args.output, trust.to_json().as_bytes())
+        .map_err(|error| Failure::unwritable(&args.output, &error))?;
+    context.output.result(&TrustReport::of(&trust, Some(&args.output), args.ledger_id.is_some()))?;
+    Ok(Exit::Ok)
+}
+
 impl TrustReport {
-    fn of(trust: &TrustFile, file: Option<&PathBuf>) -> Self {
+    fn of(trust: &TrustFile, file: Option<&PathBuf>, compared: bool) -> Self {
         let newest = trust.epochs().last().expect("a trust file has an epoch").config();
         let root = |root: &kvitto_ledger::genesis::Root| RootRow {
             did: root.did,
@@ -65,6 +100,7 @@ impl TrustReport {
             quorum: newest.quorum(),
             members: newest.members.iter().map(|member| member.name.clone()).collect(),
             roots: newest.roots.iter().map(root).collect(),
+            compared,
         }
     }
 }
@@ -79,10 +115,13 @@ impl Report for TrustReport {
         }
         if let Some(file) = &self.file {
             writeln!(out, "Written to {file}.")?;
+        }
+        if !self.compared {
             writeln!(
                 out,
-                "It is worth what the node's word is worth, until you have compared the ledger id with what the\nconsortium publishes elsewhere."
+                "Before you rely on it, compare the ledger id with the one that the consortium publishes"
             )?;
+            writeln!(out, "elsewhere: until then it is only the node's word.")?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use kvitto_verifier::{Overall, Question, Refusal, Verdict, verify};
 use serde::Serialize;
 
 use crate::bundle::ReceiptOrBundle;
-use crate::context::{Context, now, parse_duration_s, parse_time};
+use crate::context::{Context, parse_duration_s, parse_time};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Report;
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &VerifyArgs, context: &mut Context<'_>) -> Result<Exit, 
     let question = Question {
         as_of_s: args.as_of.map(TimeMs::seconds),
         unwrap: args.unwrap.clone().or(unwrap_in_bundle),
-        ..Question::now(args.at.unwrap_or_else(now).seconds(), args.max_age)
+        ..Question::now(args.at.unwrap_or(context.now()).seconds(), args.max_age)
     };
     let answer = verify(given.receipt(), credential.as_deref(), &trust, &question);
     let exit = exit_of(&answer);

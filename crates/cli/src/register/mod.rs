@@ -120,6 +120,11 @@ impl<D: Disk> Register<D> {
         Ok(register)
     }
 
+    #[cfg(test)]
+    pub(crate) fn disk(&self) -> &D {
+        &self.disk
+    }
+
     /// All rows, in the order in which they were added.
     pub fn rows(&self) -> &[Row] {
         &self.rows
@@ -332,5 +337,7 @@ impl<D: Disk> Register<D> {
     }
 }
 
+#[cfg(test)]
+pub(crate) mod short_disk;
 #[cfg(test)]
 mod tests;

@@ -1,30 +1,14 @@
 //! The register's promises: every prefix of its file is a register, nothing is doubled, nothing is deleted.
 
 use std::fs;
-use std::io;
 
 use kvitto_ledger::commitment::{DigestAlgorithm, DigestTarget, Salt, SaltKey};
 use kvitto_ledger::{AccreditationId, Commitment, Did, LedgerId, Position, StatementId};
 use kvitto_merkle::Hash;
 use kvitto_merkle::status::StatusValue;
 
+use super::short_disk::ShortDisk;
 use super::*;
-
-/// Keeps only so many bytes, then fails: a full disk, or a crash in the middle of a write.
-#[derive(Debug, Default)]
-struct ShortDisk {
-    bytes: Vec<u8>,
-    room: usize,
-}
-
-impl Disk for ShortDisk {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let fits = bytes.len().min(self.room);
-        self.bytes.extend_from_slice(&bytes[..fits]);
-        self.room -= fits;
-        if fits < bytes.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
-    }
-}
 
 fn head() -> RegisterEntry {
     RegisterEntry::new(LedgerId([1; 32]), Did::new([2; 16]))

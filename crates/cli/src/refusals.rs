@@ -1,34 +1,7 @@
-//! Signing statements: the time window, the nonce, and a check of their form before anything leaves this machine.
+//! Refusals by the ledger's rules, with what helps against each.
 
-use kvitto_ledger::statement::{Body, Statement, VALIDITY_MS_MAX, envelope};
-use kvitto_ledger::{LedgerId, Nonce, Rejection, TimeMs};
-
-use crate::anchoring::no_randomness;
-use crate::context::now;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::keyfile::KeyFile;
-
-/// So far back a statement's time begins: this machine's clock may be ahead of the ledger's.
-const CLOCK_ALLOWANCE_MS: u64 = 60_000;
-
-/// Signs a statement that can be executed from now on for as long as the rules allow.
-///
-/// # Errors
-/// No random bytes.
-pub fn sign_now(body: Body, key: &KeyFile, ledger_id: &LedgerId) -> Result<Vec<u8>, Failure> {
-    let mut nonce = Nonce::default();
-    getrandom::fill(&mut nonce.0).map_err(|error| no_randomness(&error))?;
-    let not_before = TimeMs(now().0.saturating_sub(CLOCK_ALLOWANCE_MS));
-    let not_after = TimeMs(not_before.0.saturating_add(VALIDITY_MS_MAX));
-    let statement = Statement { not_before, not_after, nonce, body };
-    Ok(envelope::sign(&statement, key.did(), key.key(), ledger_id))
-}
-
-/// A refusal by the rules that was seen before anything was sent.
-pub fn refusal(rejection: Rejection) -> Failure {
-    refused(rejection.reason(), rejection.text())
-}
 
 /// A refusal by the rules.
 pub fn refused(reason: &str, text: &str) -> Failure {

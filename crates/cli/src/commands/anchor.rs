@@ -1,0 +1,451 @@
+//! `kvitto anchor`: anchors credentials, keeping the issuer's register, and writes their receipts.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use kvitto_client::{Client, CredentialName, Moment};
+use kvitto_ledger::commitment::{Opening, Salt, SaltKey};
+use kvitto_ledger::credential::Credential;
+use kvitto_ledger::scope::Role;
+use kvitto_ledger::state::Accreditation;
+use kvitto_ledger::{AccreditationId, Commitment, Position, TimeMs};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::anchoring::{Anchoring, Entered, Summary, enter, no_randomness};
+use crate::commands::accredit::{Choice, choose};
+use crate::context::Context;
+use crate::credentials::{CredentialFile, ReadingArgs, expand};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::keyfile::KeyFile;
+use crate::ledger::{Nodes, ask};
+use crate::output::Report;
+use crate::receipt_file::ReceiptPlace;
+use crate::register::{CredentialEntry, Register, RegisterEntry, RowSalt, RowState};
+use crate::selection::{read_csv, receipt_opening, row_opening};
+
+/// Options of `kvitto anchor`.
+#[derive(Args, Debug)]
+pub struct AnchorArgs {
+    /// Credential files, or directories of them.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// The issuer's register: made where there is none, and needed for ever.
+    #[arg(long, env = "KVITTO_REGISTER", hide_env_values = true, value_name = "DIR")]
+    pub register: PathBuf,
+    /// Credential type to anchor as; default: the one type of the credential that the accreditation covers.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub credential_type: Option<String>,
+    /// The own accreditation to anchor under; needed only where several suit.
+    #[arg(long, value_name = "ID")]
+    pub accreditation: Option<AccreditationId>,
+    /// How credential files are read.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+    /// Where salts come from.
+    #[arg(long, value_enum, default_value = "derived", conflicts_with = "bare")]
+    pub salt: SaltArg,
+    /// Anchor the digest without a salt, so that anyone who can guess the content can find it: never for a person's credential.
+    #[arg(long)]
+    pub bare: bool,
+    /// Take the issuer's own reference from this place in the credential, e.g. credentialSubject/id.
+    #[arg(long, value_name = "MEMBER/PATH", conflicts_with = "ref_csv")]
+    pub ref_from: Option<String>,
+    /// Take the issuer's own references from a CSV file with the columns `file` (its name) and `ref`.
+    #[arg(long, value_name = "FILE")]
+    pub ref_csv: Option<PathBuf>,
+    /// Write receipts into this directory, instead of beside the credentials.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Write no receipts.
+    #[arg(long, conflicts_with = "out")]
+    pub no_receipts: bool,
+    /// Leave out files that cannot be taken, instead of anchoring nothing.
+    #[arg(long)]
+    pub skip_faulty: bool,
+    /// Most credentials of one statement.
+    #[arg(long, default_value_t = 1000, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub batch: u16,
+}
+
+/// Where salts come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SaltArg {
+    /// From the salt key and the digest: the same credential gets the same commitment again.
+    Derived,
+    /// Random: only the register and the receipt hold them.
+    Random,
+}
+
+#[derive(Serialize)]
+struct AnchorReport {
+    new: usize,
+    known: usize,
+    resumed_statements: usize,
+    statements: usize,
+    open: usize,
+    skipped: Vec<SkippedRow>,
+    refused: Vec<RefusedRow>,
+    credentials: Vec<AnchoredRow>,
+}
+
+#[derive(Serialize)]
+struct SkippedRow {
+    file: String,
+    reason: String,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct RefusedRow {
+    reason: String,
+    message: String,
+    credentials: usize,
+}
+
+#[derive(Serialize)]
+struct AnchoredRow {
+    file: String,
+    reference: String,
+    commitment: Commitment,
+    state: &'static str,
+    position: Option<Position>,
+    receipt: Option<String>,
+}
+
+/// What a run works with.
+struct Run<'a> {
+    args: &'a AnchorArgs,
+    key: KeyFile,
+    salt_key: Option<SaltKey>,
+    client: Client,
+    now: TimeMs,
+}
+
+pub(crate) async fn run(args: &AnchorArgs, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let key = context.key()?;
+    let run = Run { args, salt_key: key.salt_key(), key, client: context.client()?, now: context.now() };
+    run.check_salt_key()?;
+    let (files, skipped) = run.read_files(context)?;
+    let head = RegisterEntry::new(run.client.trust().ledger_id(), run.key.did());
+    let mut register = Register::open(&args.register, &head)?;
+    let entries = run.entries(&files, &register).await?;
+    let entered = enter(&mut register, entries)?;
+
+    let signer = context.organisation(&run.key, run.client.trust().ledger_id());
+    let anchoring = Anchoring { signer, batch: usize::from(args.batch) };
+    let mut nodes = Nodes { client: &run.client, issuer: run.key.did() };
+    let bar = context.output.progress(open_rows(&register), "anchoring");
+    let summary = anchoring.run(&mut register, &mut nodes, &mut |items| bar.inc(items)).await;
+    bar.finish_and_clear();
+    let summary = summary?;
+    let credentials = run.receipts(&files, &register, context).await?;
+    let exit = exit_of(&summary, &credentials);
+    context.output.result(&AnchorReport::new(entered, summary, skipped, credentials))?;
+    Ok(exit)
+}
+
+fn exit_of(summary: &Summary, credentials: &[AnchoredRow]) -> Exit {
+    match () {
+        () if credentials.iter().any(|row| row.state == "refused") || !summary.refused.is_empty() => {
+            Exit::Refused
+        }
+        () if summary.open > 0 => Exit::Pending,
+        () => Exit::Ok,
+    }
+}
+
+fn open_rows(register: &Register) -> u64 {
+    let is_open = |state: &RowState| matches!(state, RowState::Prepared | RowState::Sent { .. });
+    register.rows().iter().filter(|row| is_open(&row.state)).count() as u64
+}
+
+impl Run<'_> {
+    fn check_salt_key(&self) -> Result<(), Failure> {
+        if self.args.bare || self.args.salt == SaltArg::Random || self.salt_key.is_some() {
+            return Ok(());
+        }
+        let next = "use a key file with one (kvitto key new), or --salt random";
+        Err(Failure::usage("SALT_KEY_MISSING", "this key file has no salt key", next))
+    }
+
+    /// All files, read; and those left out, where that was asked for.
+    fn read_files(&self, context: &Context<'_>) -> Result<(Vec<CredentialFile>, Vec<SkippedRow>), Failure> {
+        let paths = expand(&self.args.paths)?;
+        let bar = context.output.progress(paths.len() as u64, "reading");
+        let (mut files, mut faults) = (Vec::new(), Vec::new());
+        for path in &paths {
+            match self.args.reading.read(path) {
+                Ok(file) => files.push(file),
+                Err(failure) => faults.push((path.display().to_string(), failure)),
+            }
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        match faults.first() {
+            Some((_, first)) if !self.args.skip_faulty => {
+                let more = match faults.len() - 1 {
+                    0 => String::new(),
+                    more => format!(" (and {more} more files cannot be taken)"),
+                };
+                let message = format!("nothing was anchored: {}{more}", first.message);
+                let next = format!("{}; or leave such files out with --skip-faulty", first.next);
+                Err(Failure::new(first.exit, first.reason.clone(), message, next))
+            }
+            _ => {
+                let row = |(file, failure): (String, Failure)| SkippedRow {
+                    file,
+                    reason: failure.reason,
+                    message: failure.message,
+                };
+                Ok((files, faults.into_iter().map(row).collect()))
+            }
+        }
+    }
+
+    /// What is new to the register, or was refused before.
+    async fn entries(
+        &self,
+        files: &[CredentialFile],
+        register: &Register,
+    ) -> Result<Vec<CredentialEntry>, Failure> {
+        let is_settled = |file: &CredentialFile| {
+            let row = register.row_of(&(file.algorithm, file.target, file.digest));
+            row.is_some_and(|row| !matches!(row.state, RowState::Refused { .. }))
+        };
+        // A register that knows everything needs no accreditation: a run after a withdrawal still brings receipts.
+        if files.iter().all(is_settled) {
+            return Ok(Vec::new());
+        }
+        let references = self.references(files)?;
+        let (_, held) = self.client.issuer(&self.key.did(), Moment::Newest).await?.value;
+        let mut entries = Vec::with_capacity(files.len());
+        for (file, reference) in files.iter().zip(references) {
+            if !is_settled(file) {
+                entries.push(self.entry(file, reference, &held)?);
+            }
+        }
+        Ok(entries)
+    }
+
+    fn entry(
+        &self,
+        file: &CredentialFile,
+        reference: String,
+        held: &[Accreditation],
+    ) -> Result<CredentialEntry, Failure> {
+        let (credential_type, accreditation) = self.type_and_accreditation(file, held)?;
+        let CredentialFile { algorithm, target, digest, .. } = *file;
+        let (salt, opening) = if self.args.bare {
+            (RowSalt::Bare, Opening { algorithm, target, salt: None, digest })
+        } else if let (SaltArg::Derived, Some(salt_key)) = (self.args.salt, &self.salt_key) {
+            (RowSalt::Derived, salt_key.opening_for(algorithm, target, digest))
+        } else {
+            let mut bytes = [0; Salt::BYTES];
+            getrandom::fill(&mut bytes).map_err(|error| no_randomness(&error))?;
+            let salt = Salt::new(bytes);
+            (RowSalt::Random(salt.clone()), Opening { algorithm, target, salt: Some(salt), digest })
+        };
+        let commitment = opening.commitment();
+        Ok(CredentialEntry {
+            reference,
+            algorithm,
+            target,
+            digest,
+            salt,
+            commitment,
+            credential_type,
+            accreditation,
+        })
+    }
+
+    /// The type that was named or that the credential has, and the accreditation that covers it.
+    fn type_and_accreditation(
+        &self,
+        file: &CredentialFile,
+        held: &[Accreditation],
+    ) -> Result<(String, AccreditationId), Failure> {
+        let covers = |accreditation: &Accreditation, name: &str| {
+            accreditation.role == Role::Ti && accreditation.scope.covers_type(name)
+        };
+        let named = self.args.credential_type.iter().cloned();
+        let own = file.credential.facts().types.iter().cloned();
+        let candidates: Vec<String> = match &self.args.credential_type {
+            Some(_) => named.collect(),
+            None => {
+                let is_chosen =
+                    |held: &&Accreditation| self.args.accreditation.is_none_or(|id| held.key.id == id);
+                let chosen: Vec<_> = held.iter().filter(is_chosen).collect();
+                own.filter(|name| chosen.iter().any(|held| covers(held, name))).collect()
+            }
+        };
+        let [credential_type] = candidates.as_slice() else {
+            return Err(self.type_unclear(file, &candidates));
+        };
+        let choice = Choice { wanted: self.args.accreditation, option: "--accreditation", now: self.now };
+        let chosen = choose(held.to_vec(), &choice, |held| covers(held, credential_type))?;
+        Ok((credential_type.clone(), chosen.key.id))
+    }
+
+    fn type_unclear(&self, file: &CredentialFile, candidates: &[String]) -> Failure {
+        let path = file.path.display();
+        let message = match candidates {
+            [] => format!(
+                "{path}: this organisation is accredited for none of its types ({})",
+                file.credential.facts().types.join(", ")
+            ),
+            several => format!("{path}: it has several types that could be meant: {}", several.join(", ")),
+        };
+        let next = "name the type with --type; kvitto accreditation list shows what is covered";
+        Failure::usage("TYPE_UNCLEAR", message, next)
+    }
+
+    /// The issuer's own reference of each file.
+    fn references(&self, files: &[CredentialFile]) -> Result<Vec<String>, Failure> {
+        let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if let Some(pointer) = &self.args.ref_from {
+            return files.iter().map(|file| reference_in(file, pointer)).collect();
+        }
+        let Some(csv) = &self.args.ref_csv else {
+            return Ok(files.iter().map(|file| stem(&file.path)).collect());
+        };
+        let line =
+            |line: crate::selection::CsvLine| Some((line.get("file")?.clone(), line.get("ref")?.clone()));
+        let names: BTreeMap<String, String> =
+            read_csv(csv, &["file", "ref"])?.into_iter().filter_map(line).collect();
+        let reference = |file: &CredentialFile| {
+            let name = file.path.file_name().unwrap_or_default().to_string_lossy();
+            names.get(name.as_ref()).cloned().ok_or_else(|| {
+                let message = format!("{} has no line for {name}", csv.display());
+                Failure::new(
+                    Exit::Input,
+                    "REFERENCE_MISSING",
+                    message,
+                    "add one, with the columns file and ref",
+                )
+            })
+        };
+        files.iter().map(reference).collect()
+    }
+
+    /// Writes the receipts of all files that are anchored, and says where everything stands.
+    async fn receipts(
+        &self,
+        files: &[CredentialFile],
+        register: &Register,
+        context: &Context<'_>,
+    ) -> Result<Vec<AnchoredRow>, Failure> {
+        let mut rows = Vec::with_capacity(files.len());
+        let mut wanted = Vec::new();
+        for file in files {
+            let Some(row) = register.row_of(&(file.algorithm, file.target, file.digest)) else { continue };
+            if row.position().is_some() && !self.args.no_receipts {
+                wanted.push((rows.len(), row_opening(row, self.salt_key.as_ref())?));
+            }
+            rows.push(AnchoredRow {
+                file: file.path.display().to_string(),
+                reference: row.credential.reference.clone(),
+                commitment: row.credential.commitment,
+                state: row.state.name(),
+                position: row.position(),
+                receipt: None,
+            });
+        }
+        let name = |(_, opening): &(usize, Opening)| CredentialName::Commitment {
+            issuer: self.key.did(),
+            commitment: opening.commitment(),
+        };
+        let names: Vec<CredentialName> = wanted.iter().map(name).collect();
+        let bar = context.output.progress(names.len() as u64, "receipts");
+        let found = ask(&self.client, &names, Moment::Newest, |count| bar.inc(count)).await?;
+        bar.finish_and_clear();
+        let mut place = ReceiptPlace::new(self.args.out.clone());
+        for ((index, opening), proven) in wanted.iter().zip(found) {
+            let (Some(row), Some(proven)) = (rows.get_mut(*index), proven) else { continue };
+            let path = place.path_for(Path::new(&row.file), &row.commitment);
+            let receipt =
+                kvitto_verifier::Receipt { opening: Some(receipt_opening(opening)), ..proven.receipt };
+            place.write(&path, &receipt)?;
+            row.receipt = Some(path.display().to_string());
+        }
+        Ok(rows)
+    }
+}
+
+/// The text at a place in the credential.
+fn reference_in(file: &CredentialFile, pointer: &str) -> Result<String, Failure> {
+    let missing = || {
+        let message = format!("{} has no text or number at {pointer}", file.path.display());
+        let next = "check the place after --ref-from, e.g. credentialSubject/id";
+        Failure::new(Exit::Input, "REFERENCE_MISSING", message, next)
+    };
+    let content = content(&file.credential).ok_or_else(missing)?;
+    match content.pointer(&format!("/{pointer}")) {
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(Value::Number(number)) => Ok(number.to_string()),
+        _ => Err(missing()),
+    }
+}
+
+/// The credential as JSON: the sealed content where there is a seal.
+fn content(credential: &Credential) -> Option<Value> {
+    use kvitto_ledger::commitment::DigestTarget::{Jcs, Payload};
+    let bytes = credential.content(Payload).or_else(|_| credential.content(Jcs)).ok()?;
+    serde_json::from_slice(bytes).ok()
+}
+
+impl AnchorReport {
+    fn new(
+        entered: Entered,
+        summary: Summary,
+        skipped: Vec<SkippedRow>,
+        credentials: Vec<AnchoredRow>,
+    ) -> Self {
+        let refused = |(reason, (message, credentials)): (String, (String, usize))| RefusedRow {
+            reason,
+            message,
+            credentials,
+        };
+        let new = entered.new;
+        Self {
+            new,
+            known: credentials.len().saturating_sub(new),
+            resumed_statements: summary.resumed,
+            statements: summary.statements,
+            open: summary.open,
+            skipped,
+            refused: summary.refused.into_iter().map(refused).collect(),
+            credentials,
+        }
+    }
+}
+
+impl Report for AnchorReport {
+    fn write_words(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.resumed_statements > 0 {
+            writeln!(out, "Went on with {} statements of an earlier run.", self.resumed_statements)?;
+        }
+        for row in &self.skipped {
+            writeln!(out, "left out: {}", row.message)?;
+        }
+        for row in &self.credentials {
+            match (row.position, &row.receipt) {
+                (Some(position), Some(receipt)) => {
+                    writeln!(out, "{}: anchored at position {position}, receipt {receipt}", row.file)?;
+                }
+                (Some(position), None) => writeln!(out, "{}: anchored at position {position}", row.file)?,
+                (None, _) => writeln!(out, "{}: {}", row.file, row.state)?,
+            }
+        }
+        for row in &self.refused {
+            writeln!(out, "{} credentials refused ({}): {}", row.credentials, row.reason, row.message)?;
+        }
+        if self.open > 0 {
+            writeln!(out, "{} credentials are not answered yet: run the same command again.", self.open)?;
+        }
+        writeln!(out, "{} new, {} known before.", self.new, self.known)
+    }
+}

@@ -1,0 +1,167 @@
+//! Talking to nodes: from the options to a client, and from a client's errors to what a person does next.
+
+use std::fs;
+use std::future::Future;
+
+use kvitto_client::{
+    BadAnswer, Client, ClientError, LocalError, Options, Organisation, SignedStatement, Submitted,
+};
+use kvitto_ledger::{Height, LedgerId, StatementId, TimeMs};
+use kvitto_verifier::Refusal;
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::{Failure, chain};
+use crate::keyfile::KeyFile;
+use crate::refusals::refused;
+use crate::words::time_text;
+
+impl Context<'_> {
+    /// How nodes are talked to.
+    ///
+    /// # Errors
+    /// The file of certificate authorities cannot be read.
+    pub fn client_options(&self) -> Result<Options, Failure> {
+        let read =
+            |path: &std::path::PathBuf| fs::read(path).map_err(|error| Failure::unreadable(path, &error));
+        let ca_pem = self.global.ca.as_ref().map(read).transpose()?;
+        Ok(Options { ca_pem, clock: self.clock.clone(), ..Options::default() })
+    }
+
+    /// The nodes that were named.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] where none was.
+    pub fn nodes(&self) -> Result<&[String], Failure> {
+        if self.global.nodes.is_empty() {
+            let next = "name one with --node URL or KVITTO_NODE, e.g. https://node.example:7443";
+            return Err(Failure::usage("NODE_NOT_NAMED", "this command needs a node", next));
+        }
+        Ok(&self.global.nodes)
+    }
+
+    /// The owner of a key file, acting on a ledger.
+    pub fn organisation(&self, key: &KeyFile, ledger_id: LedgerId) -> Organisation {
+        Organisation::new(key.did(), key.key().clone(), ledger_id).with_clock(self.clock.clone())
+    }
+
+    /// A client of the trusted ledger.
+    ///
+    /// # Errors
+    /// A missing or unusable option.
+    pub fn client(&self) -> Result<Client, Failure> {
+        Ok(Client::connect(self.nodes()?, self.trust()?, self.client_options()?)?)
+    }
+}
+
+/// A statement that was recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Recorded {
+    /// Which.
+    pub statement_id: StatementId,
+    /// The block.
+    pub height: Height,
+    /// The block's time.
+    pub time: String,
+    /// The block's time, in milliseconds since 1970-01-01T00:00:00Z.
+    pub time_ms: TimeMs,
+}
+
+/// Submits one statement and waits until it is final.
+///
+/// # Errors
+/// Refused, not final in time, nobody to ask.
+pub async fn record(client: &Client, statement: &SignedStatement) -> Result<Recorded, Failure> {
+    match client.submit_final(statement).await? {
+        Submitted::Final(done) => Ok(Recorded {
+            statement_id: done.id,
+            height: done.outcome.height,
+            time: time_text(done.outcome.time),
+            time_ms: done.outcome.time,
+        }),
+        Submitted::NothingNew(_) => Err(refused("NOTHING_NEW", "everything in it is on the ledger already")),
+    }
+}
+
+/// `future`, interruptible by nothing; `None` where it says that there is no such thing.
+///
+/// # Errors
+/// Every other error.
+pub async fn optional<T>(future: impl Future<Output = Result<T, ClientError>>) -> Result<Option<T>, Failure> {
+    match future.await {
+        Ok(found) => Ok(Some(found)),
+        Err(ClientError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let reason = error.reason().to_owned();
+        let message = chain(&error);
+        match error {
+            ClientError::Refused(refusal) => refused(&refusal.reason, &refusal.message),
+            ClientError::NotFound { .. } => Self::new(
+                Exit::NotFound,
+                reason,
+                message,
+                "check what was named, and that the node is not behind",
+            ),
+            ClientError::Unavailable(_) if reason == "NOT_FINAL_YET" => {
+                Self::new(Exit::Pending, reason, message, "run the same command again, later")
+            }
+            ClientError::Unavailable(_) => Self::new(
+                Exit::Unreachable,
+                reason,
+                message,
+                "check --node and the network, or name another node; then run the command again",
+            ),
+            ClientError::BadAnswer { fault, .. } => bad_answer(&fault, reason, message),
+            ClientError::Local(local) => {
+                let (exit, next) = match local {
+                    LocalError::NoEndpoint | LocalError::Endpoint { .. } => {
+                        (Exit::Usage, "check --node, e.g. https://node.example:7443")
+                    }
+                    LocalError::Random(_) => (Exit::Io, "check this machine's random source"),
+                    _ => (Exit::Internal, "please report this"),
+                };
+                Self::new(exit, reason, message, next)
+            }
+        }
+    }
+}
+
+fn bad_answer(fault: &BadAnswer, reason: String, message: String) -> Failure {
+    match fault {
+        BadAnswer::Proof(Refusal::TrustFileOutOfDate) => {
+            let next = "get the newest trust file from where the consortium publishes it";
+            Failure::new(Exit::TrustOutOfDate, reason, message, next)
+        }
+        BadAnswer::Proof(Refusal::OtherLedger { .. }) => {
+            let next = "check that --node and --trust are of the same ledger";
+            Failure::new(Exit::Untrusted, reason, message, next)
+        }
+        BadAnswer::Proof(Refusal::FromTheFuture) => {
+            Failure::new(Exit::Untrusted, reason, message, "set this machine's clock")
+        }
+        BadAnswer::Forked { .. } | BadAnswer::Inconsistent { .. } => {
+            let next = "keep this message and tell the consortium: members or nodes show different histories";
+            Failure::new(Exit::Untrusted, reason, message, next)
+        }
+        _ => {
+            let next = "ask another node, and tell the operator of this one";
+            Failure::new(Exit::Untrusted, reason, message, next)
+        }
+    }
+}
+
+impl Recorded {
+    /// One line of words.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn write_line(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+        writeln!(out, "  final in block {} of {} (statement {})", self.height, self.time, self.statement_id)
+    }
+}
