@@ -12,7 +12,7 @@ const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Who may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub(crate) enum Access {
     /// Its owner only (mode 0600).
     Private,
     /// Everybody (mode 0644).
@@ -23,7 +23,7 @@ pub enum Access {
 ///
 /// # Errors
 /// When the file exists or cannot be written.
-pub fn create(path: &Path, content: &[u8], access: Access) -> Result<()> {
+pub(crate) fn create(path: &Path, content: &[u8], access: Access) -> Result<()> {
     let mode = match access {
         Access::Private => 0o600,
         Access::Public => 0o644,
@@ -44,7 +44,7 @@ pub fn create(path: &Path, content: &[u8], access: Access) -> Result<()> {
 ///
 /// # Errors
 /// When the directory cannot be synced.
-pub fn sync_parent(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent)?.sync_all()
 }
@@ -53,9 +53,13 @@ pub fn sync_parent(path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// When it cannot be read, is too long or is not UTF-8.
-pub fn read_text(path: &Path) -> Result<String> {
+pub(crate) fn read_text(path: &Path) -> Result<String> {
     let length = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.len();
-    ensure!(length <= FILE_BYTES_MAX, "{} is {length} bytes long, at most {FILE_BYTES_MAX} are read", path.display());
+    ensure!(
+        length <= FILE_BYTES_MAX,
+        "{} is {length} bytes long, at most {FILE_BYTES_MAX} are read",
+        path.display()
+    );
     std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
@@ -63,7 +67,7 @@ pub fn read_text(path: &Path) -> Result<String> {
 ///
 /// # Errors
 /// When it cannot be read, or others have access to it.
-pub fn read_private_text(path: &Path) -> Result<zeroize::Zeroizing<String>> {
+pub(crate) fn read_private_text(path: &Path) -> Result<zeroize::Zeroizing<String>> {
     let metadata = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
     if metadata.mode() & 0o077 != 0 {
         bail!(

@@ -57,17 +57,15 @@ impl Default for LimitsEntry {
 pub struct Timeouts {
     /// For the proposal and its body.
     pub propose_ms: u64,
-    /// For prevotes, after two thirds voted.
-    pub prevote_ms: u64,
-    /// For precommits, after two thirds voted.
-    pub precommit_ms: u64,
+    /// For more votes, after two thirds voted.
+    pub vote_ms: u64,
     /// What each later round adds.
     pub delta_ms: u64,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { propose_ms: 1_500, prevote_ms: 500, precommit_ms: 500, delta_ms: 500 }
+        Self { propose_ms: 1_500, vote_ms: 500, delta_ms: 500 }
     }
 }
 
@@ -166,7 +164,10 @@ impl GenesisFile {
             },
         };
         genesis.check()?;
-        ensure!(self.members.iter().all(|member| !member.addresses.is_empty()), "every member needs an address");
+        ensure!(
+            self.members.iter().all(|member| !member.addresses.is_empty()),
+            "every member needs an address"
+        );
         Ok(genesis)
     }
 }
@@ -226,7 +227,8 @@ impl RootEntry {
 /// # Errors
 /// When it is none, or lies before 1970.
 pub fn parse_time(text: &str) -> Result<TimeMs> {
-    let time = OffsetDateTime::parse(text, &Rfc3339).with_context(|| format!("{text:?} is not an RFC 3339 time"))?;
+    let time =
+        OffsetDateTime::parse(text, &Rfc3339).with_context(|| format!("{text:?} is not an RFC 3339 time"))?;
     let nanoseconds = time.unix_timestamp_nanos();
     ensure!(nanoseconds % 1_000_000 == 0, "{text:?} is more exact than a millisecond");
     u64::try_from(nanoseconds / 1_000_000).map(TimeMs).map_err(|_| anyhow!("{text:?} lies before 1970"))

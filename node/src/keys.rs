@@ -54,9 +54,10 @@ impl MemberKeys {
     pub fn read(path: &Path) -> Result<Self> {
         let text = file::read_private_text(path)?;
         // The parser's message would quote the line, and the line is a key.
-        let keys: KeysFile =
-            toml::from_str(&text).map_err(|_| anyhow::anyhow!("{} is not a member's key file", path.display()))?;
-        let key = |hex: &str| seed_key(hex).with_context(|| format!("a key in {} is damaged", path.display()));
+        let keys: KeysFile = toml::from_str(&text)
+            .map_err(|_| anyhow::anyhow!("{} is not a member's key file", path.display()))?;
+        let key =
+            |hex: &str| seed_key(hex).with_context(|| format!("a key in {} is damaged", path.display()));
         Ok(Self {
             consensus: key(&keys.consensus)?,
             cosignature: key(&keys.cosignature)?,

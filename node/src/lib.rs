@@ -1,1 +1,32 @@
-//! kvitto-node
+//! The node: reads configuration and keys, opens the store, joins the parts, runs, stops.
+//!
+//! ```text
+//!   args ──► init, genesis ──► files          run, localnet, demo, check
+//!                                               │
+//!              config, genesis_file, keys ──► node: store, network, API, and
+//!                                             core: the one task that owns the replica
+//! ```
+
+mod admission;
+pub mod args;
+pub mod check_command;
+pub mod cluster;
+pub mod config;
+pub mod core;
+pub mod demo;
+pub mod desk;
+mod file;
+pub mod genesis_command;
+pub mod genesis_file;
+mod gossip;
+pub mod init;
+pub mod keys;
+pub mod localnet;
+mod logging;
+pub mod node;
+pub mod peers;
+pub mod report;
+pub mod run_command;
+pub mod sandbox;
+mod signer;
+mod timers;

@@ -1,1 +1,5 @@
 //! Everything that crosses crates. `README.md` beside this crate's manifest says what each suite proves and how to repeat a seed.
+//!
+//! [`world`] is a ledger with real nodes in this process, on which tests act through the command line like anyone else.
+
+pub mod world;

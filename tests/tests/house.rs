@@ -51,7 +51,8 @@ const HOMES: &[(&str, &[&str])] = &[
 
 /// Packages without I/O, clock and randomness, and what they must not import.
 const PURE: &[&str] = &["kvitto-merkle", "kvitto-ledger", "kvitto-verifier", "kvitto-replica"];
-const IMPURE_LIBRARIES: &[&str] = &["tokio", "getrandom", "rand", "tracing", "tonic", "libp2p", "sled", "clap"];
+const IMPURE_LIBRARIES: &[&str] =
+    &["tokio", "getrandom", "rand", "tracing", "tonic", "libp2p", "sled", "clap"];
 
 /// Package name to its normal (not dev, not build) dependencies.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
@@ -81,7 +82,10 @@ fn every_library_with_a_home_stays_there() {
     for (library, homes) in HOMES {
         for (package, imported) in &dependencies {
             let at_home = homes.contains(&package.as_str());
-            assert!(at_home || !imported.contains(*library), "{package} must not import {library}: its home is {homes:?}");
+            assert!(
+                at_home || !imported.contains(*library),
+                "{package} must not import {library}: its home is {homes:?}"
+            );
         }
         let used = homes.iter().any(|home| dependencies[*home].contains(*library));
         assert!(used, "{library} has a home in {homes:?} but is not used there");
@@ -93,7 +97,10 @@ fn pure_packages_import_nothing_that_acts() {
     let dependencies = dependencies();
     for package in PURE {
         for library in IMPURE_LIBRARIES {
-            assert!(!dependencies[*package].contains(*library), "{package} is pure and must not import {library}");
+            assert!(
+                !dependencies[*package].contains(*library),
+                "{package} is pure and must not import {library}"
+            );
         }
     }
 }
@@ -111,7 +118,8 @@ fn every_package_of_the_workspace_is_in_the_table() {
 /// Every Rust source of the workspace, generated code apart.
 fn sources() -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut folders: Vec<PathBuf> = ["crates", "node", "proto", "tests"].iter().map(|name| root().join(name)).collect();
+    let mut folders: Vec<PathBuf> =
+        ["crates", "node", "proto", "tests"].iter().map(|name| root().join(name)).collect();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("folder") {
             let path = entry.expect("entry").path();
@@ -138,7 +146,8 @@ fn every_file_begins_by_saying_what_it_is_for() {
 #[test]
 fn no_source_leaves_work_undone() {
     // Spelled apart, so that this file does not find itself.
-    let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("todo", "!("), concat!("unimplemented", "!(")];
+    let marks =
+        [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("todo", "!("), concat!("unimplemented", "!(")];
     for path in sources() {
         let text = fs::read_to_string(&path).expect("source");
         for mark in marks {

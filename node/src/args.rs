@@ -1,0 +1,133 @@
+//! The command line: what each command takes, and which part does it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+use crate::config::Config;
+use crate::genesis_file::GenesisFile;
+use crate::init::NewMember;
+use crate::{demo, genesis_command, init, localnet, logging, run_command};
+
+/// A node of a Kvitto ledger.
+#[derive(Debug, Parser)]
+#[command(name = "kvitto-node", version, about)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a new member: keys, configuration, and the entry to send to the other members.
+    Init(Init),
+    /// Put a genesis together from the members' entries and the roots.
+    Genesis(genesis_command::GenesisArgs),
+    /// Run a node.
+    Run(Run),
+    /// Make a ledger of several members on this machine, and run it until interrupted.
+    Localnet(localnet::LocalnetArgs),
+    /// Show what Kvitto does: four members, one credential, from anchoring to revocation.
+    Demo(demo::DemoArgs),
+    /// Audit the store of a stopped node from its first record to its last.
+    Check(Check),
+}
+
+#[derive(Debug, ClapArgs)]
+struct Init {
+    /// Folder to make.
+    #[arg(long)]
+    dir: PathBuf,
+    /// Name of the ledger, the same for every member, e.g. kvitto.example/pilot.
+    #[arg(long)]
+    origin: String,
+    /// Name of this member, e.g. agency.example/kvitto.
+    #[arg(long)]
+    name: String,
+    /// Where peers reach this node: host:port.
+    #[arg(long)]
+    address: String,
+    /// Where the node listens for peers.
+    #[arg(long, default_value = "0.0.0.0:7000")]
+    listen: SocketAddr,
+    /// Where the node listens for clients.
+    #[arg(long, default_value = "127.0.0.1:7100")]
+    api: SocketAddr,
+    /// Where the node listens for its operator; loopback only.
+    #[arg(long, default_value = "127.0.0.1:7200")]
+    operator: SocketAddr,
+}
+
+#[derive(Debug, ClapArgs)]
+struct Run {
+    /// The node's configuration.
+    #[arg(long, env = "KVITTO_NODE_CONFIG")]
+    config: PathBuf,
+    /// Sign although the guard is lost: only in a ledger of up to three members, and only when no other copy of this
+    /// member runs or will ever run again.
+    #[arg(long)]
+    i_lost_my_guard: bool,
+    /// Stop when standard input ends, too.
+    #[arg(long, hide = true)]
+    until_stdin_ends: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+struct Check {
+    /// The node's configuration.
+    #[arg(long, env = "KVITTO_NODE_CONFIG")]
+    config: PathBuf,
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// What went wrong, for people to read.
+pub fn run(args: Args) -> Result<()> {
+    match args.command {
+        Command::Init(init) => init_member(&init),
+        Command::Genesis(args) => genesis_command::run(&args),
+        Command::Run(run) => {
+            let config = Config::read(&run.config)?;
+            logging::start(&config.log)?;
+            runtime()?.block_on(run_command::run(&config, run.i_lost_my_guard, run.until_stdin_ends))
+        }
+        Command::Localnet(args) => runtime()?.block_on(localnet::run(&args)),
+        Command::Demo(args) => {
+            logging::start_quiet()?;
+            runtime()?.block_on(demo::run(&args))
+        }
+        Command::Check(check) => {
+            let config = Config::read(&check.config)?;
+            let (_, genesis) = GenesisFile::read(&config.genesis)?;
+            crate::check_command::run(&config, &genesis)
+        }
+    }
+}
+
+fn init_member(args: &Init) -> Result<()> {
+    let new = NewMember {
+        origin: args.origin.clone(),
+        name: args.name.clone(),
+        listen: args.listen,
+        address: args.address.clone(),
+        api: args.api,
+        operator: args.operator,
+    };
+    init::init(&args.dir, &new)?;
+    println!("Made the member {} in {}.", args.name, args.dir.display());
+    println!(
+        "Send {} to the other members. Move {} to another machine.",
+        init::MEMBER_FILE,
+        init::OPERATOR_KEY_FILE
+    );
+    println!("When the genesis is there, put it beside {} and run:", init::CONFIG_FILE);
+    println!("  kvitto-node run --config {}", args.dir.join(init::CONFIG_FILE).display());
+    Ok(())
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
+}

@@ -1,0 +1,378 @@
+//! A node: the parts, joined. It starts, says where it listens, and stops.
+//!
+//! ```text
+//!   Setup ──► store (audit) ──► replica ──► core thread
+//!         └─► network ─────────── gossip task ──┘  ▲
+//!         └─► API listeners ───── desk ────────────┘
+//! ```
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use kvitto_api::Listeners;
+use kvitto_ledger::execute::genesis_block;
+use kvitto_ledger::{Genesis, Header};
+use kvitto_network::{HostPort, Network, NodeIdentity, PeerAddress};
+use kvitto_replica::{Options as ReplicaOptions, Replica, Standing, is_certified};
+use kvitto_storage::disk::{Opened, Options as StoreOptions, SetAside, SledStore};
+use kvitto_storage::faults::Faults;
+use kvitto_storage::files::OsDirectory;
+use kvitto_storage::{Journal, Store};
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use crate::admission::Admission;
+use crate::config::Config;
+use crate::core::{Core, Event, Events, events, now};
+use crate::desk::{Counter, Desk};
+use crate::genesis_file::{GenesisFile, Timeouts};
+use crate::gossip;
+use crate::keys::MemberKeys;
+use crate::peers::PeerTable;
+use crate::report::Report;
+use crate::signer::{FileSigner, Found};
+
+/// Everything a node is started with.
+#[derive(Debug)]
+pub struct Setup {
+    /// The ledger.
+    pub genesis: Genesis,
+    /// The engine's timeouts.
+    pub timeouts: Timeouts,
+    /// The member's keys.
+    pub keys: MemberKeys,
+    /// Where peers are reached, by the members' order in the genesis; empty: only they dial.
+    pub addresses: Vec<Vec<HostPort>>,
+    /// The store's folder.
+    pub data: PathBuf,
+    /// The guard's folder.
+    pub guard: PathBuf,
+    /// Sign although the guard is lost.
+    pub guard_lost: bool,
+    /// Where to listen for peers; port 0 takes a free one.
+    pub listen: Vec<SocketAddr>,
+    /// Where to listen for clients; port 0 takes a free one.
+    pub api: SocketAddr,
+    /// Where to listen for the operator; port 0 takes a free one.
+    pub operator: SocketAddr,
+    /// TLS for clients.
+    pub tls: Option<kvitto_api::Tls>,
+    /// The store's cache, in bytes.
+    pub cache_bytes: u64,
+    /// The store's ballast, in bytes.
+    pub ballast_bytes: u64,
+}
+
+impl Setup {
+    /// What a configuration asks for.
+    ///
+    /// # Errors
+    /// When one of the files it names cannot be used.
+    pub fn from_config(config: &Config, guard_lost: bool) -> Result<Self> {
+        let (genesis_file, genesis) = GenesisFile::read(&config.genesis)?;
+        let keys = MemberKeys::read(&config.keys)?;
+        let parse =
+            |address: &String| address.parse().with_context(|| format!("{address:?} is no host:port"));
+        let addresses =
+            genesis_file.members.iter().map(|member| member.addresses.iter().map(parse).collect());
+        let tls = match &config.api.tls {
+            None => None,
+            Some(tls) => Some(kvitto_api::Tls {
+                certificate_pem: crate::file::read_text(&tls.certificate)?.into_bytes(),
+                key_pem: crate::file::read_private_text(&tls.key)?.as_bytes().to_vec(),
+            }),
+        };
+        Ok(Self {
+            genesis,
+            timeouts: genesis_file.timeouts,
+            keys,
+            addresses: addresses.collect::<Result<_>>()?,
+            data: config.data.clone(),
+            guard: config.guard.clone(),
+            guard_lost,
+            listen: config.network.listen.clone(),
+            api: config.api.listen,
+            operator: config.api.operator,
+            tls,
+            cache_bytes: config.store.cache_bytes(),
+            ballast_bytes: config.store.ballast_bytes(),
+        })
+    }
+
+    /// This member's place in the genesis.
+    fn member(&self) -> Result<usize> {
+        let key = self.keys.consensus.public().bytes();
+        let found = self.genesis.config.members.iter().position(|member| member.consensus.key == key);
+        let index = found.context("the keys are not those of a member of this genesis")?;
+        let member = &self.genesis.config.members[index];
+        let same = member.cosignature.key == self.keys.cosignature.public().bytes()
+            && member.log.key == self.keys.log.public().bytes()
+            && member.peer.key == self.keys.peer.public().bytes();
+        ensure!(same, "the keys of {} are not those that the genesis names", member.name);
+        Ok(index)
+    }
+}
+
+/// A running node.
+pub struct Node {
+    network: Network,
+    peers: Arc<PeerTable>,
+    events: Events,
+    report: Report,
+    counter: Counter,
+    api: SocketAddr,
+    operator: SocketAddr,
+    stop_api: Option<oneshot::Sender<()>>,
+    serving: tokio::task::JoinHandle<Result<()>>,
+    core: tokio::task::JoinHandle<Result<()>>,
+}
+
+impl Node {
+    /// Opens the store and starts everything. On return the node listens.
+    ///
+    /// # Errors
+    /// When a file cannot be used, a port is taken, or the store is another ledger's.
+    pub async fn start(setup: Setup) -> Result<Self> {
+        let member = setup.member()?;
+        let peers = Arc::new(PeerTable::new(&setup.genesis.config)?);
+        let (store, is_behind_itself) = tokio::task::block_in_place(|| open_and_report(&setup))?;
+        let reader = store.reader();
+        let (signer, standing) = open_guard(&setup)?;
+        let standing = if is_behind_itself { Standing::Observing } else { standing };
+        let journal_files =
+            OsDirectory::open(&setup.data, Faults::none()).context("cannot open the data folder")?;
+        let (journal, entries) = Journal::open(journal_files).context("cannot open the journal")?;
+
+        let (network, heard, _swarm) = kvitto_network::start(network_config(&setup, &peers)).await?;
+        let (events_in, events_out) = events();
+        let counter = Counter::default();
+        let name = setup.genesis.config.members[member].name.clone();
+        let report = Report::new(
+            &setup.genesis,
+            name,
+            network.clone(),
+            Arc::clone(&peers),
+            setup.data.join("evidence"),
+        );
+
+        let options = ReplicaOptions {
+            member: Some(member),
+            standing,
+            timeouts: replica_timeouts(setup.timeouts),
+            mempool: Default::default(),
+            genesis: setup.genesis.clone(),
+        };
+        let entries = entries.into_iter().map(|entry| entry.bytes);
+        let (replica, started) = Replica::open(options, signer, entries, now(), &store)?;
+        let core = Core {
+            replica,
+            started,
+            store,
+            journal,
+            network: network.clone(),
+            peers: Arc::clone(&peers),
+            counter: counter.clone(),
+            report: report.clone(),
+            tasks: Handle::current(),
+        };
+        let core = spawn_core(core, events_out)?;
+
+        let admission = Admission::new(setup.genesis.ledger_id(), reader.clone());
+        tokio::spawn(gossip::listen(heard, events_in.clone(), Arc::clone(&peers), admission.clone()));
+        let desk = Desk::new(admission, reader.clone(), counter.clone(), events_in.clone());
+
+        let public = bind(setup.api).await?;
+        let operator = bind(setup.operator).await?;
+        let (api, operator_address) = (public.local_addr()?, operator.local_addr()?);
+        let (stop_api, stopped) = oneshot::channel::<()>();
+        let listeners = Listeners { public, operator: Some(operator) };
+        let config = kvitto_api::Config { tls: setup.tls, ..kvitto_api::Config::default() };
+        let serving = kvitto_api::serve(
+            config,
+            listeners,
+            desk,
+            reader,
+            report.clone(),
+            counter.notices().clone(),
+            async {
+                // Stopping without a word is stopping, too.
+                let _ = stopped.await;
+            },
+        );
+        Ok(Self {
+            network,
+            peers,
+            events: events_in,
+            report,
+            counter,
+            api,
+            operator: operator_address,
+            stop_api: Some(stop_api),
+            serving: tokio::spawn(async move { serving.await.context("the API has stopped") }),
+            core,
+        })
+    }
+
+    /// Where clients reach it.
+    pub fn api(&self) -> SocketAddr {
+        self.api
+    }
+
+    /// Where its operator reaches it.
+    pub fn operator(&self) -> SocketAddr {
+        self.operator
+    }
+
+    /// Where peers reach it.
+    pub fn peer_addresses(&self) -> &[SocketAddr] {
+        self.network.local_addresses()
+    }
+
+    /// What the node says of itself.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// What happens to statements and checkpoints here.
+    pub fn notices(&self) -> &kvitto_api::Notices {
+        self.counter.notices()
+    }
+
+    /// Says where the members are reached from now on, in the order of the genesis.
+    ///
+    /// # Errors
+    /// When the network has stopped.
+    pub async fn set_addresses(&self, addresses: Vec<Vec<HostPort>>) -> Result<()> {
+        Ok(self.network.set_peers(peer_addresses(&self.peers, addresses)).await?)
+    }
+
+    /// Drains requests, ends after the block in progress, and closes the store.
+    ///
+    /// # Errors
+    /// What had ended a part before.
+    pub async fn stop(mut self) -> Result<()> {
+        if let Some(stop) = self.stop_api.take() {
+            let _ = stop.send(());
+        }
+        (&mut self.serving).await.context("the API task has broken")??;
+        // The core may have ended already.
+        let _ = self.events.send(Event::Stop).await;
+        let ended = (&mut self.core).await.context("the core has broken")?;
+        self.network.shutdown().await;
+        ended
+    }
+
+    /// Waits until a part ends by itself, which is always an error.
+    ///
+    /// # Errors
+    /// Always: what has ended.
+    pub async fn failed(&mut self) -> Result<()> {
+        tokio::select! {
+            ended = &mut self.core => ended.context("the core has broken")??,
+            ended = &mut self.serving => ended.context("the API task has broken")??,
+        }
+        bail!("a part of the node has ended")
+    }
+}
+
+/// Opens a store, and says so loudly where it was damaged.
+///
+/// # Errors
+/// When it is in use, another ledger's, or cannot be read.
+pub(crate) fn open_store(
+    data: &Path,
+    genesis: &Genesis,
+    cache_bytes: u64,
+    ballast_bytes: u64,
+) -> Result<Opened> {
+    let options = StoreOptions { cache_bytes, ballast_bytes, ..StoreOptions::default() };
+    let certified = |header: &Header, certificate: &[u8]| is_certified(genesis, header, certificate);
+    SledStore::open(data, &options, &genesis_block(genesis), &certified)
+        .with_context(|| format!("cannot open the store in {}", data.display()))
+}
+
+/// Opens the node's store; also says whether blocks that it had acknowledged are lost here, and must come from the others.
+fn open_and_report(setup: &Setup) -> Result<(SledStore, bool)> {
+    let opened = open_store(&setup.data, &setup.genesis, setup.cache_bytes, setup.ballast_bytes)?;
+    if let Some(SetAside { damage, path }) = &opened.set_aside {
+        tracing::error!(%damage, kept = %path.display(), "the store was damaged; it is kept, and everything is fetched again");
+    }
+    ensure!(!opened.disk_full, "the disk is full; free some space and start again");
+    if let Some(lost) = opened.lost {
+        let alone = setup.genesis.config.members.len() == 1;
+        ensure!(
+            !alone,
+            "blocks up to {} are lost, and no other member has them; the damaged store is kept",
+            lost.height
+        );
+    }
+    Ok((opened.store, opened.lost.is_some()))
+}
+
+/// The guard, and whether the member may sign from the start (RULES 2.3).
+fn open_guard(setup: &Setup) -> Result<(FileSigner, Standing)> {
+    Ok(match FileSigner::open(setup.keys.clone(), &setup.guard)? {
+        Found::Guard(signer) => (*signer, Standing::Signing),
+        Found::Lost(signer) if setup.guard_lost => {
+            ensure!(
+                setup.genesis.config.members.len() <= 3,
+                "with more than three members the others decide without this one; start it without --i-lost-my-guard"
+            );
+            tracing::warn!("the guard is lost; signing all the same, because the operator says so");
+            (*signer, Standing::Signing)
+        }
+        Found::Lost(signer) => {
+            tracing::error!(
+                "the guard is lost; this member follows, and signs nothing until a later block is committed"
+            );
+            (*signer, Standing::Observing)
+        }
+    })
+}
+
+fn network_config(setup: &Setup, peers: &PeerTable) -> kvitto_network::Config {
+    kvitto_network::Config {
+        identity: NodeIdentity::from_seed(*setup.keys.peer.seed()),
+        ledger: setup.genesis.ledger_id().to_string()[..16].to_owned(),
+        listen: setup.listen.clone(),
+        peers: peer_addresses(peers, setup.addresses.clone()),
+        limits: kvitto_network::Limits::default(),
+    }
+}
+
+/// Every peer with its addresses; one without is admitted, but only it can dial.
+fn peer_addresses(table: &PeerTable, addresses: Vec<Vec<HostPort>>) -> Vec<PeerAddress> {
+    let addresses = addresses.into_iter().chain(std::iter::repeat(Vec::new()));
+    table.all().zip(addresses).map(|((_, peer), addresses)| PeerAddress { peer, addresses }).collect()
+}
+
+fn replica_timeouts(timeouts: Timeouts) -> kvitto_replica::Timeouts {
+    kvitto_replica::Timeouts {
+        propose_ms: timeouts.propose_ms,
+        propose_delta_ms: timeouts.delta_ms,
+        vote_ms: timeouts.vote_ms,
+        vote_delta_ms: timeouts.delta_ms,
+        ..kvitto_replica::Timeouts::default()
+    }
+}
+
+/// Runs the core on a thread of its own: persisting blocks it, and must not block anything else.
+fn spawn_core<S: Store + Send + 'static>(
+    core: Core<S>,
+    events: tokio::sync::mpsc::Receiver<Event>,
+) -> Result<tokio::task::JoinHandle<Result<()>>> {
+    let (ended_in, ended) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    std::thread::Builder::new().name("core".into()).spawn(move || {
+        // Nobody listens any more when the node was dropped.
+        let _ = ended_in.send(runtime.block_on(core.run(events)));
+    })?;
+    Ok(tokio::spawn(async move { ended.await.unwrap_or_else(|_| Err(anyhow!("the core has panicked"))) }))
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}

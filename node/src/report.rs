@@ -1,0 +1,223 @@
+//! What a node says of itself: to its operator, to health checks, and in evidence files. The API's [`Peers`].
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use kvitto_api::{Diagnosis, Health, NodeInfo, Peer, Peers, Severity};
+use kvitto_ledger::genesis::quorum;
+use kvitto_ledger::{Genesis, LedgerId, TimeMs};
+use kvitto_merkle::sha256;
+use kvitto_network::Network;
+use kvitto_replica::Status;
+use tokio::sync::watch;
+
+use crate::core::now;
+use crate::file::{self, Access};
+use crate::peers::PeerTable;
+
+/// A member that has not voted for so long, while blocks are being decided, is worth a look.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// See the module's head. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Report(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    origin: String,
+    ledger_id: LedgerId,
+    member: String,
+    network: Network,
+    peers: Arc<PeerTable>,
+    evidence_folder: PathBuf,
+    status: watch::Sender<Option<Status>>,
+    health: watch::Sender<Health>,
+}
+
+impl Report {
+    /// Speaks for `member`; writes evidence of misbehaviour into `evidence_folder`.
+    pub fn new(
+        genesis: &Genesis,
+        member: String,
+        network: Network,
+        peers: Arc<PeerTable>,
+        evidence_folder: PathBuf,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            origin: genesis.origin.clone(),
+            ledger_id: genesis.ledger_id(),
+            member,
+            network,
+            peers,
+            evidence_folder,
+            status: watch::Sender::new(None),
+            health: watch::Sender::new(Health::default()),
+        }))
+    }
+
+    /// The replica's status, as it changes; `None` before its first word.
+    pub fn status(&self) -> watch::Receiver<Option<Status>> {
+        self.0.status.subscribe()
+    }
+
+    /// The replica has done something.
+    pub(crate) fn set_status(&self, status: Status) {
+        let health = health_of(&status);
+        self.0.health.send_if_modified(|known| std::mem::replace(known, health) != health);
+        self.0.status.send_if_modified(|known| {
+            let changed = known.as_ref() != Some(&status);
+            *known = Some(status);
+            changed
+        });
+    }
+
+    /// Writes evidence to a file named by its hash; the same evidence again changes nothing.
+    pub(crate) fn evidence(&self, evidence: &[u8]) -> Result<()> {
+        let path = self.0.evidence_folder.join(format!("{}.evidence", sha256(&[evidence])));
+        tracing::error!(file = %path.display(), "a member has signed two conflicting things");
+        std::fs::create_dir_all(&self.0.evidence_folder)?;
+        if path.exists() { Ok(()) } else { file::create(&path, evidence, Access::Public) }
+    }
+}
+
+fn is_syncing(status: &Status) -> bool {
+    status.best_peer.is_some_and(|best| best.0 > status.height.0 + 1)
+}
+
+fn connected(status: &Status) -> usize {
+    status.members.iter().filter(|member| member.connected).count()
+}
+
+/// Reads work once there is a checkpoint to read at; writes need a quorum of members in reach, this one's vote aside.
+fn health_of(status: &Status) -> Health {
+    let reads = status.published.is_some() && !status.halted;
+    let writes = reads && !is_syncing(status) && connected(status) >= quorum(status.members.len());
+    Health { reads, writes }
+}
+
+impl Peers for Report {
+    fn info(&self) -> NodeInfo {
+        let status = self.0.status.borrow();
+        let status = status.as_ref();
+        NodeInfo {
+            version: env!("CARGO_PKG_VERSION").into(),
+            origin: self.0.origin.clone(),
+            ledger_id: self.0.ledger_id,
+            member: Some(self.0.member.clone()),
+            height: status.map(|status| status.height).unwrap_or_default(),
+            mempool_statements: status.map_or(0, |status| count(status.mempool_count)),
+            mempool_bytes: status.map_or(0, |status| status.mempool_bytes as u64),
+            syncing: status.is_some_and(is_syncing),
+            signing: status.is_some_and(|status| !status.observing && !status.muted && !status.halted),
+        }
+    }
+
+    fn peers(&self) -> Vec<Peer> {
+        let connected = self.0.network.connected_peers();
+        let own = self.0.network.peer_id();
+        let others = self.0.peers.all().filter(|(_, id)| *id != own);
+        others
+            .map(|(peer, id)| Peer {
+                member: Some(self.0.peers.name(peer).to_owned()),
+                peer_id: id.to_string(),
+                connected: connected.contains(&id),
+                addresses: Vec::new(),
+                height: None,
+                cosigned: None,
+            })
+            .collect()
+    }
+
+    async fn diagnose(&self) -> Vec<Diagnosis> {
+        let Some(status) = self.0.status.borrow().clone() else {
+            return vec![failure("replica", "the replica has not started", "wait, then look into the log")];
+        };
+        let mut findings = diagnose(&status, &self.0.peers, now());
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        findings
+    }
+
+    fn health(&self) -> watch::Receiver<Health> {
+        self.0.health.subscribe()
+    }
+}
+
+/// Says what stands against progress, member by member.
+fn diagnose(status: &Status, peers: &PeerTable, now: TimeMs) -> Vec<Diagnosis> {
+    let mut findings = Vec::new();
+    let (members, in_reach) = (status.members.len(), connected(status));
+    let needed = quorum(members);
+    if status.halted {
+        findings.push(failure(
+            "safety",
+            "the node has halted, because going on could break a promise",
+            "look into the log for the reason",
+        ));
+    }
+    if in_reach < needed {
+        let message = format!("{in_reach} of {members} members are in reach, {needed} are needed to decide");
+        findings.push(failure(
+            "peers.quorum",
+            &message,
+            "start the members that are missing, or mend the network",
+        ));
+    }
+    if status.observing {
+        findings.push(warning(
+            "guard",
+            "this member follows but signs nothing",
+            "see \"The guard\" in deploy/README.md",
+        ));
+    }
+    if status.muted {
+        findings.push(warning(
+            "guard",
+            "this member is silent at this height: its guard remembers another message",
+            "",
+        ));
+    }
+    if is_syncing(status) {
+        let best = status.best_peer.unwrap_or_default();
+        findings.push(warning("sync", &format!("block {} of {best}", status.height), "wait"));
+    }
+    for ((peer, _), member) in peers.all().zip(&status.members) {
+        let name = peers.name(peer);
+        if !member.connected {
+            findings.push(warning("peers", &format!("{name} is not connected"), "ask its operator"));
+        } else if let (Some(round), Some(at)) = (&status.round, member.voted_at)
+            && now.0.saturating_sub(at.0) > u64::try_from(SILENCE.as_millis()).unwrap_or(u64::MAX)
+        {
+            let message =
+                format!("{name} has not voted for {} s at block {}", (now.0 - at.0) / 1000, round.height);
+            findings.push(warning("peers", &message, "ask its operator"));
+        }
+    }
+    if findings.is_empty() {
+        findings.push(Diagnosis {
+            check: "node".into(),
+            severity: Severity::Ok,
+            message: format!("block {} is committed, and nothing stands against the next", status.height),
+            remedy: String::new(),
+        });
+    }
+    findings
+}
+
+fn failure(check: &str, message: &str, remedy: &str) -> Diagnosis {
+    Diagnosis {
+        check: check.into(),
+        severity: Severity::Failure,
+        message: message.into(),
+        remedy: remedy.into(),
+    }
+}
+
+fn warning(check: &str, message: &str, remedy: &str) -> Diagnosis {
+    Diagnosis { severity: Severity::Warning, ..failure(check, message, remedy) }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

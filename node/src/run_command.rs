@@ -1,0 +1,36 @@
+//! `kvitto-node run`: one node, until it is told to stop.
+
+use anyhow::{Context, Result};
+use tokio::io::AsyncReadExt;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::Config;
+use crate::node::{Node, Setup};
+
+/// How the line begins that says that the node listens.
+pub const READY: &str = "ready:";
+
+/// Runs a node until SIGINT or SIGTERM, or (`until_stdin_ends`) until standard input ends.
+///
+/// # Errors
+/// When it cannot start, or a part of it ends by itself.
+pub async fn run(config: &Config, guard_lost: bool, until_stdin_ends: bool) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+    let mut node = Node::start(Setup::from_config(config, guard_lost)?).await?;
+    let scheme = if config.api.tls.is_some() { "https" } else { "http" };
+    println!("{READY} clients at {scheme}://{}, operator at http://{}", node.api(), node.operator());
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot listen for signals")?,
+        _ = terminate.recv() => {}
+        () = stdin_end(), if until_stdin_ends => {}
+        failed = node.failed() => return failed,
+    }
+    tracing::info!("stopping");
+    node.stop().await
+}
+
+async fn stdin_end() {
+    let mut byte = [0];
+    // An error ends the wait, too: who started this node is gone.
+    while tokio::io::stdin().read(&mut byte).await.is_ok_and(|read| read > 0) {}
+}
