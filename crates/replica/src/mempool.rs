@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use kvitto_ledger::block::{BODY_BYTES_MAX, body_bytes_of};
+use kvitto_ledger::block::body_bytes_of;
 use kvitto_ledger::{Checked, Did, StatementId, TimeMs};
 
 use crate::effect::Refusal;
@@ -215,8 +215,8 @@ impl Mempool {
     }
 
     /// Executable statements in fair order: signers take turns, each with its oldest. `turn` says which signer begins.
-    /// Ends where about two blocks' worth is reached.
-    pub(crate) fn candidates(&self, turn: u64) -> Vec<Checked> {
+    /// Ends where `bytes_max` of a body are passed.
+    pub(crate) fn candidates(&self, turn: u64, bytes_max: usize) -> Vec<Checked> {
         let mut queues: VecDeque<_> = self
             .signers
             .values()
@@ -233,7 +233,7 @@ impl Mempool {
             let Some(statement) = queue.next().and_then(|id| self.get(id)) else { continue };
             bytes += body_bytes_of(statement.bytes().len());
             candidates.push(statement.clone());
-            if bytes > 2 * BODY_BYTES_MAX {
+            if bytes > bytes_max {
                 break;
             }
             queues.push_back(queue);
@@ -249,4 +249,101 @@ impl Mempool {
 
 fn digest(bytes: &[u8]) -> [u8; 32] {
     *blake3::hash(bytes).as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use kvitto_ledger::testing::{Actor, Ledger, commitment};
+
+    use super::*;
+
+    /// Statements of three signers: 1000 of the first, 2 of the second, 1 of the third.
+    fn filled(limits: MempoolLimits) -> (Mempool, Vec<Checked>) {
+        let mut ledger = Ledger::new(1);
+        let actors = ["first", "second", "third"].map(Actor::new);
+        let mut mempool = Mempool::new(limits);
+        let mut statements = Vec::new();
+        for (actor, count) in actors.iter().zip([1000, 2, 1]) {
+            for number in 0..count {
+                statements.push(ledger.sign(actor, actor.anchors([commitment(number)])));
+            }
+        }
+        for statement in &statements {
+            let _ = mempool.insert(statement.clone(), false, true);
+        }
+        (mempool, statements)
+    }
+
+    #[test]
+    fn signers_take_turns() {
+        let (mempool, statements) = filled(MempoolLimits::default());
+        for turn in 0..3 {
+            let candidates = mempool.candidates(turn, usize::MAX);
+            assert_eq!(candidates.len(), statements.len());
+            let mut signers: Vec<_> = candidates[..3].iter().map(Checked::signer).collect();
+            signers.sort();
+            signers.dedup();
+            assert_eq!(signers.len(), 3, "turn {turn}");
+            let own: Vec<_> =
+                candidates.iter().filter(|one| one.signer() == statements[0].signer()).collect();
+            assert!(own.iter().zip(&statements).all(|(a, b)| **a == *b), "each signer's in order of arrival");
+        }
+        let firsts: BTreeSet<_> = (0..3).map(|turn| mempool.candidates(turn, 1)[0].signer()).collect();
+        assert_eq!(firsts.len(), 3, "another signer begins each turn");
+    }
+
+    #[test]
+    fn bounds_hold_in_total_and_per_signer() {
+        let (_, statements) = filled(MempoolLimits::default());
+        let bytes = statements[0].bytes().len();
+        let limits = MempoolLimits::default();
+        for (limits, expected) in [
+            (MempoolLimits { count_max: 1, ..limits }, Err(Refusal::MempoolFull)),
+            (MempoolLimits { bytes_max: 2 * bytes - 1, ..limits }, Err(Refusal::MempoolFull)),
+            (MempoolLimits { signer_count_max: 1, ..limits }, Err(Refusal::SignerQuota)),
+            (MempoolLimits { signer_bytes_max: 2 * bytes - 1, ..limits }, Err(Refusal::SignerQuota)),
+            (
+                MempoolLimits {
+                    count_max: 2,
+                    signer_count_max: 2,
+                    bytes_max: 2 * bytes,
+                    signer_bytes_max: 2 * bytes,
+                },
+                Ok(()),
+            ),
+        ] {
+            let mut mempool = Mempool::new(limits);
+            assert_eq!(mempool.insert(statements[0].clone(), false, true), Ok(()));
+            assert_eq!(mempool.insert(statements[1].clone(), false, true), expected, "{limits:?}");
+            // Room comes back.
+            mempool.remove(&statements[0].id());
+            assert_eq!(mempool.touch(&statements[1].id(), false), expected.is_ok());
+            let other = if expected.is_ok() { &statements[2] } else { &statements[1] };
+            assert_eq!(mempool.insert(other.clone(), false, true), Ok(()), "{limits:?}");
+        }
+    }
+
+    #[test]
+    fn statements_leave_when_block_time_passes_their_end() {
+        let (mut mempool, statements) = filled(MempoolLimits::default());
+        let end = statements[0].statement().not_after;
+        assert_eq!(mempool.expire(end).len(), 0);
+        assert_eq!(mempool.expire(TimeMs(end.0 + 1)).len(), statements.len());
+        assert_eq!((mempool.len(), mempool.bytes()), (0, 0));
+        assert!(mempool.signers.is_empty() && mempool.by_bytes.is_empty() && mempool.by_expiry.is_empty());
+    }
+
+    #[test]
+    fn what_waits_is_no_candidate_and_comes_back() {
+        let (mut mempool, statements) = filled(MempoolLimits::default());
+        let id = statements[1002].id();
+        mempool.set_waiting(&id);
+        assert!(mempool.has_waiting());
+        assert_eq!(mempool.waiting(10), [statements[1002].clone()]);
+        assert_eq!(mempool.candidates(0, usize::MAX).len(), statements.len() - 1);
+        assert_eq!(mempool.by_bytes(statements[1002].bytes()), Some(&statements[1002]));
+        mempool.set_ready(&id);
+        assert!(!mempool.has_waiting());
+        assert_eq!(mempool.candidates(0, usize::MAX).len(), statements.len());
+    }
 }

@@ -184,7 +184,7 @@ impl<S: Signer> Replica<S> {
             }
             TimerId::Rebroadcast(..) => {
                 if matches!(self.phase, Phase::Running) && self.engine.timeout(id) {
-                    self.spread_first();
+                    self.spread_again();
                 }
             }
             TimerId::Build => self.build_wanted(state)?,

@@ -25,6 +25,7 @@ pub(crate) struct SignatureChecks {
     good: Mutex<BTreeSet<[u8; 32]>>,
 }
 
+#[allow(clippy::result_large_err, reason = "the core wants its own error, whatever its size")]
 impl SignatureChecks {
     pub(crate) fn new(ledger: LedgerId) -> Self {
         Self { ledger, good: Mutex::default() }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kvitto_ledger::block::BODY_BYTES_MAX;
 use kvitto_ledger::execute::build;
 use kvitto_ledger::{Header, HeaderId, ReadState, Rejection, StatementId};
 
@@ -46,7 +47,9 @@ impl<S: Signer> Replica<S> {
         let mut keys = Keys::new(state);
         let mut candidates = Vec::new();
         let mut stale = Vec::new();
-        for candidate in self.mempool.candidates(next.0.wrapping_add(u64::from(round))) {
+        // Some may be refused: twice what fits.
+        let turn = next.0.wrapping_add(u64::from(round));
+        for candidate in self.mempool.candidates(turn, 2 * BODY_BYTES_MAX) {
             if keys.names(&candidate)? {
                 candidates.push(candidate);
             } else {

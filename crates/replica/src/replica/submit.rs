@@ -165,10 +165,10 @@ impl<S: Signer> Replica<S> {
         self.send_statements(unsent);
     }
 
-    /// A height that was started here does not end without the others: they may lack the statement (RULES 2.4).
-    pub(super) fn spread_first(&mut self) {
-        let first = self.mempool.first_ready().map(|statement| Arc::clone(statement.bytes()));
-        self.send_statements(first.into_iter().collect());
+    /// A height that does not end may have been started here for a statement that the others lack (RULES 2.4).
+    pub(super) fn spread_again(&mut self) {
+        let candidates = self.mempool.candidates(u64::from(self.engine.round()), BATCH_BYTES_MAX);
+        self.send_statements(candidates.iter().map(|statement| Arc::clone(statement.bytes())).collect());
     }
 
     fn send_statements(&mut self, statements: Vec<Arc<[u8]>>) {

@@ -1,5 +1,8 @@
 //! The main path: statements in, blocks decided, checkpoints published.
 
+use kvitto_ledger::{KeyBytes, PublicKey, Signature};
+use kvitto_merkle::note::{SignatureType, VerifierKey, verify_note};
+use kvitto_merkle::{Checkpoint, Note};
 use kvitto_replica::testing::Cluster;
 
 use crate::support::{Statements, all_executed};
@@ -24,6 +27,39 @@ fn check_decides(members: usize) {
     let height = cluster.height();
     cluster.run_ms(60_000);
     assert_eq!(cluster.height(), height);
+}
+
+#[test]
+fn the_published_note_carries_a_log_line_and_a_quorum_of_cosignatures() {
+    let mut cluster = Cluster::new(4, 1);
+    let mut statements = Statements::new(&cluster);
+    let statement = statements.next();
+    let id = statement.id();
+    cluster.submit(2, statement);
+    assert!(cluster.run_for(5_000, |cluster| cluster.nodes[2].finals.contains(&id)));
+    cluster.run_ms(15_000);
+    let note: Note = cluster.nodes[2].published.as_ref().expect("published").1.parse().expect("a note");
+    let header = &cluster.nodes[2].state.newest().header;
+    let checkpoint: Checkpoint = note.text().parse().expect("a checkpoint");
+    assert_eq!((checkpoint.size, checkpoint.root), (header.tree_size, header.log_root));
+    let config = &cluster.world.genesis.config;
+    let name = |name: &str| name.parse().expect("a name");
+    let cosigners = config.members.iter().map(|member| {
+        VerifierKey::new(name(&member.name), SignatureType::CosignatureV1, member.cosignature.key.0)
+    });
+    let origin = name(&cluster.world.genesis.origin);
+    let log = VerifierKey::new(origin, SignatureType::Ed25519, config.members[2].log.key.0);
+    let keys: Vec<_> = cosigners.chain([log]).collect();
+    let verify = |key: &[u8; 32], message: &[u8], signature: &[u8; 64]| {
+        PublicKey::new(&KeyBytes(*key)).is_ok_and(|key| key.verifies(message, &Signature(*signature)))
+    };
+    let verified = verify_note(&note, &keys, &verify).expect("every line verifies");
+    let times: Vec<_> = verified.iter().filter_map(|line| line.timestamp_s).collect();
+    assert_eq!(verified.len() - times.len(), 1, "one line of the log");
+    assert_eq!(times.len(), 4);
+    // Made anew every 10 s, though nothing happens.
+    let old = times.iter().filter(|time| cluster.now.seconds() - **time > 11).count();
+    assert_eq!(old, 0, "{times:?} at {}", cluster.now.seconds());
 }
 
 #[test]

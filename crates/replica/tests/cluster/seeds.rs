@@ -103,7 +103,7 @@ fn a_seed_repeats_itself() {
             cluster.run_ms(700);
         }
         cluster.run_ms(10_000);
-        (cluster.witness.blocks, cluster.random.next())
+        (cluster.witness.blocks, cluster.random.number())
     };
     assert_eq!(run(), run());
 }
