@@ -28,14 +28,15 @@ impl<S: Signer> Replica<S> {
         state: &R,
     ) -> Result<(), Halt> {
         let (id, local) = (statement.id(), origin == Origin::Local);
-        if let Some(notice) = self.known_already(&id, local, state)? {
+        if let Some(notice) = self.known_already(&id, local) {
             self.notify(&id, local, notice);
             return Ok(());
         }
         let ready = match self.admit(&statement, local, state)? {
             Ok(ready) => ready,
             Err(rejection) => {
-                self.notify(&id, local, Notice::Rejected(rejection));
+                let notice = self.executed(&id, local, state)?.unwrap_or(Notice::Rejected(rejection));
+                self.notify(&id, local, notice);
                 return Ok(());
             }
         };
@@ -53,19 +54,21 @@ impl<S: Signer> Replica<S> {
         Ok(())
     }
 
-    /// What to answer about a statement that is here, or executed.
-    fn known_already<R: ReadState>(
+    /// What to answer about a statement that is here.
+    fn known_already(&mut self, id: &StatementId, local: bool) -> Option<Notice> {
+        if self.mempool.is_quarantined(id) {
+            return Some(Notice::Rejected(Rejection::RulesPanic));
+        }
+        self.mempool.touch(id, local).then_some(Notice::Accepted)
+    }
+
+    /// What to answer about a statement that was executed: whatever the rules say about it now, that stands.
+    fn executed<R: ReadState>(
         &mut self,
         id: &StatementId,
         local: bool,
         state: &R,
     ) -> Result<Option<Notice>, Halt> {
-        if self.mempool.is_quarantined(id) {
-            return Ok(Some(Notice::Rejected(Rejection::RulesPanic)));
-        }
-        if self.mempool.touch(id, local) {
-            return Ok(Some(Notice::Accepted));
-        }
         let Some(outcome) = state.outcome(id)? else { return Ok(None) };
         if self.cosign.published().is_some_and(|published| outcome.height <= published) {
             return Ok(Some(Notice::AlreadyFinal(outcome.height)));
@@ -94,7 +97,11 @@ impl<S: Signer> Replica<S> {
                 Err(Rejection::RulesPanic)
             }
             // A peer may know a block that this node does not have yet: one more look, later.
-            Err(rejection) if !local && may_come_true(rejection) => Ok(false),
+            Err(rejection)
+                if !local && may_come_true(rejection) && state.outcome(&statement.id())?.is_none() =>
+            {
+                Ok(false)
+            }
             Err(rejection) => Err(rejection),
         })
     }

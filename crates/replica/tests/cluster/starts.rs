@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use kvitto_ledger::Rejection;
+use kvitto_ledger::testing::HOUR_MS;
 use kvitto_replica::testing::Cluster;
 use kvitto_replica::{Notice, Topic};
 
@@ -34,6 +36,7 @@ fn a_submitter_is_told_what_becomes_of_its_statement() {
     let mut statements = Statements::new(&cluster);
     let statement = statements.next();
     let id = statement.id();
+    let again = statement.clone();
     cluster.submit(0, statement.clone());
     cluster.submit(0, statement.clone());
     assert!(cluster.run_for(1_000, |cluster| cluster.nodes[0].finals.contains(&id)));
@@ -41,6 +44,27 @@ fn a_submitter_is_told_what_becomes_of_its_statement() {
     let notices: Vec<_> = cluster.nodes[0].notices.iter().map(|(_, notice)| *notice).collect();
     let height = cluster.nodes[0].state.changes.outcomes[&id].height;
     assert_eq!(notices, [Notice::Accepted, Notice::Accepted, Notice::AlreadyFinal(height)]);
+    // For ever, though its time is over.
+    cluster.run_ms(2 * HOUR_MS);
+    cluster.submit(0, again);
+    assert_eq!(cluster.nodes[0].notices.last(), Some(&(id, Notice::AlreadyFinal(height))));
+}
+
+#[test]
+fn a_refused_statement_is_answered_with_the_reason() {
+    let mut cluster = Cluster::new(1, 1);
+    let mut statements = Statements::new(&cluster);
+    let statement = statements.next();
+    let id = statement.id();
+    cluster.run_ms(2 * HOUR_MS);
+    cluster.submit(0, statement);
+    assert_eq!(cluster.nodes[0].notices, [(id, Notice::Rejected(Rejection::StatementExpired))]);
+    let statement = statements.next();
+    cluster.now.0 -= 2 * HOUR_MS + 61_000;
+    let id = statement.id();
+    cluster.submit(0, statement);
+    assert_eq!(cluster.nodes[0].notices[1], (id, Notice::Rejected(Rejection::StatementNotYet)));
+    assert_eq!(cluster.height().0, 0);
 }
 
 #[test]
