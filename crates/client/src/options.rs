@@ -36,7 +36,7 @@ pub struct Options {
     pub retry_pause: Duration,
     /// How long [`Client::submit_final`](crate::Client::submit_final) waits for a statement that was accepted to become final.
     pub final_for: Duration,
-    /// Time between two signs of life on an idle connection.
+    /// Time between two signs of life on a connection that waits for an answer.
     pub keep_alive: Duration,
     /// Certificate authorities for `https` nodes, in PEM, in place of those of the operating system.
     pub ca_pem: Option<Vec<u8>>,

@@ -99,7 +99,7 @@ impl Pool {
     where
         R: Future<Output = Result<Response<T>, Status>>,
     {
-        let give_up = Instant::now() + self.retry_for;
+        let give_up = deadline(self.retry_for);
         let mut backoff = self.backoff();
         loop {
             let node = self.preferred();
@@ -226,8 +226,8 @@ impl Backoff {
 
     /// How long to wait before the next try at the same node.
     pub(crate) fn pause_here(&mut self) -> Duration {
-        let own = self.next.mul_f64(0.5 + 0.5 * chance());
-        self.next = (self.next * 2).min(PAUSE_MAX);
+        let own = self.next.min(PAUSE_MAX).mul_f64(0.5 + 0.5 * chance());
+        self.next = self.next.saturating_mul(2).min(PAUSE_MAX);
         own
     }
 
@@ -235,6 +235,12 @@ impl Backoff {
     pub(crate) fn reset(&mut self, pause: Duration) {
         (self.next, self.tries) = (pause, 0);
     }
+}
+
+/// So far from now; a day where that is beyond all times.
+pub(crate) fn deadline(after: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(after).unwrap_or(now + Duration::from_secs(24 * 60 * 60))
 }
 
 /// From 0 to 1; without a random source always the same.

@@ -2,19 +2,20 @@
 
 mod many;
 
+use std::time::Duration;
+
 use kvitto_ledger::state::Outcome;
 use kvitto_ledger::statement::{Body, Envelope};
 use kvitto_ledger::{Commitment, Did, LeafIndex, Position, Record, StatementId};
 use kvitto_proto::convert::{self, CredentialName, Moment, Progress, Refusal, StatementResult};
 use kvitto_proto::v1;
-use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 pub use many::{Answered, ManyOptions, Submissions};
 
 use crate::client::Client;
 use crate::error::{BadAnswer, ClientError, LocalError, Unavailable};
-use crate::pool::{Node, Reply};
+use crate::pool::{Node, Reply, deadline};
 use crate::statement::SignedStatement;
 use crate::status::ProvenReceipt;
 use crate::unproved::Unproved;
@@ -102,12 +103,12 @@ impl Client {
     /// recorded within [`final_for`](crate::Options::final_for): submit the same bytes again.
     pub async fn submit_final(&self, statement: &SignedStatement) -> Result<Submitted, ClientError> {
         let content = Content::of(statement, self)?;
-        let give_up = Instant::now() + self.options().final_for;
+        let give_up = deadline(self.options().final_for);
         let mut backoff = self.pool().backoff();
         loop {
             let wait = give_up.saturating_duration_since(Instant::now()).min(WAIT_MAX);
             let request = request(statement, v1::Wait::Final, wait);
-            let (node, answer) = self.send(request, wait + self.pool().timeout()).await?;
+            let (node, answer) = self.send(request, wait.saturating_add(self.pool().timeout())).await?;
             let (answer, receipts) = self.read_answer(&node, statement, answer)?;
             match answer {
                 Answer::Final(outcome) => {
@@ -159,10 +160,11 @@ impl Client {
     ) -> Result<Vec<(LeafIndex, Record)>, ClientError> {
         let end = outcome.first_leaf.0.saturating_add(outcome.leaves.into());
         let checkpoint = self.checkpoint_of(end).await?;
-        let mut records = Vec::with_capacity(outcome.leaves as usize);
+        // The number is a claim: nothing is set aside for it.
+        let mut records = Vec::new();
         let bad = || self.pool().bad_answer(&self.pool().preferred(), BadAnswer::Mismatch("the outcome"));
         while (records.len() as u64) < u64::from(outcome.leaves) {
-            let first = LeafIndex(outcome.first_leaf.0 + records.len() as u64);
+            let first = LeafIndex(outcome.first_leaf.0.saturating_add(records.len() as u64));
             let count = u32::try_from(end - first.0).unwrap_or(u32::MAX).min(LEAVES_AT_ONCE);
             let entries = self.entries_under(first, count, checkpoint.clone()).await?;
             for (leaf, record) in entries.records() {

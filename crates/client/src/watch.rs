@@ -8,7 +8,7 @@ use tonic::{Response, Status, Streaming};
 
 use crate::client::Client;
 use crate::error::ClientError;
-use crate::pool::{Backoff, Node, stream_ended};
+use crate::pool::{Backoff, Node, deadline, stream_ended};
 
 /// Opens the stream at a node.
 pub(crate) type Open<T> =
@@ -43,7 +43,7 @@ impl<T> Watch<T> {
                 Err((node, ClientError::Unavailable(unavailable))) => {
                     self.current = None;
                     self.client.pool().avoid(&node);
-                    let give_up = Instant::now() + self.client.pool().retry_for();
+                    let give_up = deadline(self.client.pool().retry_for());
                     let give_up = *self.give_up.get_or_insert(give_up);
                     let pause = self.backoff.pause(unavailable.retry_after);
                     if Instant::now() + pause >= give_up {

@@ -70,7 +70,7 @@ impl Client {
             let request = request.clone();
             async move { collect(node, request, items_max).await }
         };
-        let time = self.pool().timeout() * BATCH_TIMEOUTS;
+        let time = self.pool().timeout().saturating_mul(BATCH_TIMEOUTS);
         let Reply { node, answer } = self.pool().call_within(time, ask).await?;
         self.batch_answers(&node, answer, names, at).await
     }

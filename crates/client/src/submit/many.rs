@@ -180,7 +180,7 @@ impl Sending {
                 return End::Done;
             }
             let has_room = !self.input_ended && self.open.len() < self.options.in_flight.max(1);
-            let silent_until = self.silent_since + self.client.options().final_for;
+            let silent_until = self.silent_since.checked_add(self.client.options().final_for);
             let step = tokio::select! {
                 message = session.answers.message() => self.message(&mut session, message).await,
                 next = self.input.next(), if has_room => {
@@ -192,7 +192,7 @@ impl Sending {
                     std::mem::take(&mut self.again).into_iter().for_each(|tag| self.send(&session, tag));
                     Ok(())
                 }
-                () = sleep_until(silent_until), if !self.open.is_empty() => {
+                () = at(silent_until), if !self.open.is_empty() => {
                     Err(End::Failed(not_final_yet(&session.node).into()))
                 }
                 () = self.answers.closed() => Err(End::Dropped),

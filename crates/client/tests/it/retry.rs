@@ -129,7 +129,8 @@ async fn a_node_that_is_behind_is_not_taken_for_a_liar() {
     // The same blocks, but for the last one.
     let late = MemoryNode::with_school(4);
     let served = late.serve(Config::default()).await;
-    let client = client(&stage.node, &[stage.served.url(), served.url()]);
+    let options = Options { retry_for: Duration::from_millis(100), ..options(&stage.node) };
+    let client = Client::connect(&[stage.served.url(), served.url()], trust(&stage.node), options).unwrap();
     let (newest, end) = (client.checkpoint().await.unwrap(), stage.node.now());
     stage.served.stop().await.unwrap();
     let older = client.checkpoint().await;
