@@ -2,6 +2,7 @@
 
 use kvitto_api::testing::MemoryNode;
 use kvitto_api::{Config, Health, Tls};
+use kvitto_ledger::testing::commitment;
 use kvitto_proto::v1;
 use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -123,6 +124,18 @@ async fn http1(stage: &Stage, request: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
+/// The head of a gRPC-Web call with this message, and the message in its frame.
+fn grpc_web(path: &str, headers: &str, message: &impl Message) -> Vec<u8> {
+    let body = message.encode_to_vec();
+    let head = format!(
+        "POST /kvitto.v1.{path} HTTP/1.1\r\nhost: node\r\norigin: https://page.example\r\n{headers}\
+         content-type: application/grpc-web+proto\r\nx-grpc-web: 1\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len() + 5
+    );
+    let len = u32::try_from(body.len()).unwrap().to_be_bytes();
+    [head.as_bytes(), &[0], &len, &body].concat()
+}
+
 #[tokio::test]
 async fn browsers_may_call_after_a_preflight() {
     let stage = Stage::new().await;
@@ -133,15 +146,21 @@ async fn browsers_may_call_after_a_preflight() {
     assert!(answer.starts_with("http/1.1 200"), "{answer}");
     assert!(answer.contains("access-control-allow-origin: *"), "{answer}");
     assert!(answer.contains("access-control-allow-methods: post"), "{answer}");
-    let body = v1::GetCheckpointRequest {}.encode_to_vec();
-    let frame = [&[0][..], &u32::try_from(body.len()).unwrap().to_be_bytes(), &body].concat();
-    let head = format!(
-        "POST /kvitto.v1.LogService/GetCheckpoint HTTP/1.1\r\nhost: node\r\norigin: https://page.example\r\n\
-         content-type: application/grpc-web+proto\r\nx-grpc-web: 1\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-        frame.len()
-    );
-    let answer = http1(&stage, &[head.as_bytes(), &frame].concat()).await;
+    let answer = http1(&stage, &grpc_web("LogService/GetCheckpoint", "", &v1::GetCheckpointRequest {})).await;
     assert!(answer.to_lowercase().starts_with("http/1.1 200"), "{answer}");
     assert!(answer.contains("kvitto.example/test"), "the checkpoint is in the answer: {answer}");
     assert!(answer.to_lowercase().contains("grpc-status:0"), "trailers are in the body: {answer}");
+}
+
+#[tokio::test]
+async fn a_clients_deadline_that_passes_is_answered_as_one() {
+    // By hand, since tonic's client gives up at the same moment by itself.
+    let stage = Stage::new().await;
+    stage.node.stop_committing();
+    let statement = stage.node.statement(&stage.school, stage.school.anchors([commitment(5)]));
+    let request =
+        v1::SubmitRequest { statement: statement.into(), wait: v1::Wait::Final.into(), ..Default::default() };
+    let call = grpc_web("AnchoringService/Submit", "grpc-timeout: 30m\r\n", &request);
+    let answer = http1(&stage, &call).await.to_lowercase();
+    assert!(answer.contains("grpc-status: 4") || answer.contains("grpc-status:4"), "{answer}");
 }
