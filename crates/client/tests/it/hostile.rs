@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use kvitto_client::{BadAnswer, ClientError, CredentialName, Moment};
+use kvitto_client::{BadAnswer, ClientError, CredentialName, ManyOptions, Moment};
 use kvitto_ledger::testing::{Actor, commitment};
 use kvitto_ledger::{Height, LeafIndex, Position};
 use kvitto_merkle::Hash;
@@ -14,7 +14,8 @@ use kvitto_proto::v1::{
     BatchGetStatusItem, BatchGetStatusResponse, GetAccreditationResponse, GetCheckpointResponse,
     GetConsistencyProofResponse, GetEntriesResponse, GetIdentifierResponse, GetInclusionProofResponse,
     GetIssuerResponse, GetReceiptResponse, GetStatusResponse, GetTrustChainResponse, PositionStatus,
-    RegistryProof, SubmitResponse, WatchStatusResponse, batch_get_status_result,
+    RegistryProof, SubmitResponse, SubmitStreamResponse, WatchStatusResponse, batch_get_status_result,
+    submit_stream_item,
 };
 use kvitto_verifier::{Receipt, Refusal};
 
@@ -301,6 +302,32 @@ async fn a_submission_is_final_only_with_this_statements_records_and_receipts() 
         between.proxy.twist(Twists::default());
         client.submit_final(&statement).await.expect("the same bytes, answered honestly");
     }
+}
+
+#[tokio::test]
+async fn a_forged_receipt_in_a_stream_ends_it_before_its_statement_counts_as_answered() {
+    let between = Between::new().await;
+    between.proxy.twist(Twists {
+        streamed: twist(|answer: &mut SubmitStreamResponse| {
+            for item in &mut answer.items {
+                if let Some(submit_stream_item::Item::Receipt(receipt)) = &mut item.item {
+                    receipt.item ^= 1;
+                }
+            }
+        }),
+        ..Twists::default()
+    });
+    let anchor = between.stage.school.anchors([commitment(21), commitment(22)]);
+    let statement = between.stage.organisation().anchor(anchor).unwrap();
+    let statements = futures::stream::iter([statement.clone()]);
+    let options = ManyOptions { receipts: true, ..ManyOptions::default() };
+    let mut answers = between.stage.client.submit_many(statements, options);
+    let error = answers.next().await.unwrap().unwrap_err();
+    assert!(matches!(fault(error), BadAnswer::Mismatch("the credential")));
+    assert!(answers.next().await.is_none());
+    between.proxy.twist(Twists::default());
+    let submitted = between.stage.client.submit_final(&statement).await.unwrap();
+    assert_eq!(submitted.receipts().len(), 2, "recorded all the same");
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ pub(crate) type Twist<T> = Option<Arc<dyn Fn(&mut T) + Send + Sync>>;
 #[derive(Clone, Default)]
 pub(crate) struct Twists {
     pub(crate) submit: Twist<SubmitResponse>,
+    pub(crate) streamed: Twist<SubmitStreamResponse>,
     pub(crate) outcome: Twist<GetOutcomeResponse>,
     pub(crate) status: Twist<GetStatusResponse>,
     pub(crate) receipt: Twist<GetReceiptResponse>,
@@ -147,10 +148,10 @@ impl AnchoringService for Proxy {
         &self,
         request: Request<Streaming<SubmitStreamRequest>>,
     ) -> Result<Response<Self::SubmitStreamStream>, Status> {
-        self.admit()?;
+        let twists = self.admit()?;
         let requests = request.into_inner().filter_map(|request| ready(request.ok()));
         let answers = AnchoringServiceClient::new(self.upstream.clone()).submit_stream(requests).await?;
-        Ok(twisted_stream(None, answers))
+        Ok(twisted_stream(twists.streamed, answers))
     }
 
     async fn get_outcome(
