@@ -36,11 +36,11 @@ exits! {
     NotInOrder = 3, "not_in_order";
     /// `verify`: cannot tell.
     CannotTell = 4, "cannot_tell";
-    /// `verify`: in order, but as of a checkpoint older than asked for.
+    /// `verify`: nothing speaks against it, but the checkpoint is older than asked for.
     TooOld = 5, "too_old";
     /// The trust file does not know the ledger's present members.
     TrustOutOfDate = 6, "trust_out_of_date";
-    /// The ledger's rules refuse what was asked for.
+    /// The ledger's rules refuse what was asked for, or a part of it.
     Refused = 7, "refused";
     /// No node answered, or too few members are there to decide.
     Unreachable = 8, "unreachable";

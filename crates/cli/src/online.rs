@@ -1,7 +1,6 @@
 //! Talking to nodes: from the options to a client, and from a client's errors to what a person does next.
 
 use std::fs;
-use std::future::Future;
 
 use kvitto_client::{
     BadAnswer, Client, ClientError, LocalError, Options, Organisation, SignedStatement, Submitted,
@@ -84,18 +83,6 @@ pub async fn record(client: &Client, statement: &SignedStatement) -> Result<Reco
     }
 }
 
-/// `future`, interruptible by nothing; `None` where it says that there is no such thing.
-///
-/// # Errors
-/// Every other error.
-pub async fn optional<T>(future: impl Future<Output = Result<T, ClientError>>) -> Result<Option<T>, Failure> {
-    match future.await {
-        Ok(found) => Ok(Some(found)),
-        Err(ClientError::NotFound { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let reason = error.reason().to_owned();
@@ -163,5 +150,50 @@ impl Recorded {
     /// The writer's.
     pub fn write_line(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
         writeln!(out, "  final in block {} of {} (statement {})", self.height, self.time, self.statement_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kvitto_client::{Refusal as Refused, Unavailable};
+
+    fn unavailable(reason: &str) -> ClientError {
+        let (node, message) = ("https://node.example".to_owned(), String::new());
+        Unavailable { node, reason: reason.to_owned(), message, retry_after: None }.into()
+    }
+
+    fn bad(fault: BadAnswer) -> ClientError {
+        ClientError::BadAnswer { node: "https://node.example".to_owned(), fault: Box::new(fault) }
+    }
+
+    #[test]
+    fn every_kind_of_error_has_its_exit_code_and_a_next_step() {
+        let refusal = |reason: &str| Refused {
+            code: 407,
+            reason: reason.to_owned(),
+            message: String::new(),
+            is_final: false,
+        };
+        let not_found =
+            |reason: &str| ClientError::NotFound { reason: reason.to_owned(), message: String::new() };
+        for (error, exit, reason) in [
+            (ClientError::Refused(refusal("ACCREDITATION_SCOPE")), Exit::Refused, "ACCREDITATION_SCOPE"),
+            (ClientError::Refused(refusal("OF_A_LATER_VERSION")), Exit::Refused, "OF_A_LATER_VERSION"),
+            (not_found("NOT_ANCHORED"), Exit::NotFound, "NOT_ANCHORED"),
+            (unavailable("NOT_FINAL_YET"), Exit::Pending, "NOT_FINAL_YET"),
+            (unavailable("UNREACHABLE"), Exit::Unreachable, "UNREACHABLE"),
+            (unavailable("NO_QUORUM"), Exit::Unreachable, "NO_QUORUM"),
+            (bad(Refusal::TrustFileOutOfDate.into()), Exit::TrustOutOfDate, "TRUST_FILE_OUT_OF_DATE"),
+            (bad(Refusal::NoQuorum { signed: 1, needed: 3 }.into()), Exit::Untrusted, "NO_QUORUM"),
+            (bad(Refusal::FromTheFuture.into()), Exit::Untrusted, "FROM_THE_FUTURE"),
+            (bad(BadAnswer::Mismatch("the status")), Exit::Untrusted, "ANSWER_MISMATCH"),
+            (LocalError::NoEndpoint.into(), Exit::Usage, "LOCAL"),
+            (LocalError::Request("too many").into(), Exit::Internal, "LOCAL"),
+        ] {
+            let failure = Failure::from(error);
+            assert_eq!((failure.exit, failure.reason.as_str()), (exit, reason), "{}", failure.message);
+            assert!(!failure.next.is_empty());
+        }
     }
 }
