@@ -48,11 +48,7 @@ impl TryFrom<Option<v1::Checkpoint>> for PublishedCheckpoint {
 
     fn try_from(checkpoint: Option<v1::Checkpoint>) -> Result<Self, ConvertError> {
         let checkpoint = present("checkpoint", checkpoint)?;
-        Ok(Self {
-            note: checkpoint.note,
-            tree_size: checkpoint.tree_size,
-            height: Height(checkpoint.height),
-        })
+        Ok(Self { note: checkpoint.note, tree_size: checkpoint.tree_size, height: Height(checkpoint.height) })
     }
 }
 
