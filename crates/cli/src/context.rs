@@ -17,7 +17,7 @@ use crate::output::Output;
 /// Options of every command.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Global {
-    /// Node to talk to, e.g. https://node.example:7443; several are tried in turn.
+    /// Address of a node, with scheme and port; several are tried in turn.
     #[arg(
         long = "node",
         env = "KVITTO_NODE",

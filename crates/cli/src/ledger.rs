@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt, stream};
 use kvitto_client::{
-    Answer as Said, Client, CredentialName, ManyOptions, Moment, ProvenReceipt, SignedStatement,
+    Answer as Said, Client, ClientError, CredentialName, ManyOptions, Moment, ProvenReceipt, SignedStatement,
 };
 use kvitto_ledger::state::Outcome;
 use kvitto_ledger::{Commitment, Did, Position, RecordBody, StatementId};
@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::register::Pending;
 
 /// Most credentials of one question.
-const NAMES_MAX: usize = 4096;
+const NAMES_MAX: usize = 1024;
 /// So many statements are under way at once.
 const IN_FLIGHT: usize = 64;
 
@@ -92,7 +92,7 @@ impl Nodes<'_> {
             commitment: *commitment,
         };
         let names: Vec<CredentialName> = commitments.iter().map(name).collect();
-        let found = ask(self.client, &names, Moment::Newest, |_| {}).await?;
+        let found = ask(self.client, &names).await?;
         let place = |(commitment, found): (&Commitment, Option<ProvenReceipt>)| {
             found.map(|proven| (*commitment, proven.position())).ok_or_else(|| {
                 let message = "a node says that a commitment is anchored, and does not show it";
@@ -108,26 +108,40 @@ impl Nodes<'_> {
     }
 }
 
-/// Asks about any number of credentials; `None` for what the node does not know. `progress` is told how many were answered.
+/// Asks about any number of credentials.
 ///
 /// # Errors
-/// As [`Client::statuses`].
-pub async fn ask(
+/// As [`ask_each`].
+async fn ask(client: &Client, names: &[CredentialName]) -> Result<Vec<Option<ProvenReceipt>>, Failure> {
+    let mut found = Vec::with_capacity(names.len());
+    let keep = |_, proven| {
+        found.push(proven);
+        Ok(())
+    };
+    ask_each(client, names, Moment::Newest, keep).await?;
+    Ok(found)
+}
+
+/// Asks about any number of credentials, and hands over each answer, in order, with the place of its question: `None` for what
+/// the node does not know. Receipts are large; only one call's are held at once.
+///
+/// # Errors
+/// As [`Client::statuses`]; those of `take`.
+pub async fn ask_each(
     client: &Client,
     names: &[CredentialName],
     at: Moment,
-    mut progress: impl FnMut(u64),
-) -> Result<Vec<Option<ProvenReceipt>>, Failure> {
-    let mut found = Vec::with_capacity(names.len());
-    for names in names.chunks(NAMES_MAX) {
-        for answer in client.statuses(names, at).await? {
-            match answer {
-                Ok(proven) => found.push(Some(proven)),
-                Err(kvitto_client::ClientError::NotFound { .. }) => found.push(None),
+    mut take: impl FnMut(usize, Option<ProvenReceipt>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    for (call, names) in names.chunks(NAMES_MAX).enumerate() {
+        for (index, answer) in client.statuses(names, at).await?.into_iter().enumerate() {
+            let proven = match answer {
+                Ok(proven) => Some(proven),
+                Err(ClientError::NotFound { .. }) => None,
                 Err(error) => return Err(error.into()),
-            }
+            };
+            take(call * NAMES_MAX + index, proven)?;
         }
-        progress(names.len() as u64);
     }
-    Ok(found)
+    Ok(())
 }

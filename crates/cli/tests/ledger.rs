@@ -102,11 +102,14 @@ impl Stage {
     }
 
     fn credential(&self, name: &str) {
-        let text = format!(
+        self.desk.write(&format!("out/{name}.json"), &self.text(name));
+    }
+
+    fn text(&self, name: &str) -> String {
+        format!(
             r#"{{"type":["VerifiableCredential","Course"],"issuer":"{}","credentialSubject":{{"id":"urn:{name}"}}}}"#,
             self.school
-        );
-        self.desk.write(&format!("out/{name}.json"), &text);
+        )
     }
 
     async fn verify(&self, name: &str, more: &[&str]) -> Ended {
@@ -213,6 +216,41 @@ async fn the_life_of_a_credential_is_shown_and_proved_at_every_time() {
     let line = ["--trust", "@trust.json", "verify", &file, "--credential", "@out/a.json"];
     assert_eq!(stage.desk.run(&[&line[..], &["--as-of", &before]].concat()).await.exit, Exit::Ok);
     assert_eq!(stage.desk.run(&line).await.exit, Exit::NotInOrder);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_issuers_own_references_find_credentials_again() {
+    let stage = Stage::new().await;
+    fs::create_dir_all(stage.desk.path("out")).unwrap();
+    ["a", "b", "c"].map(|name| stage.credential(name));
+    stage.desk.write("wrapped.json", &format!(r#"{{"credential":{}}}"#, stage.text("w")));
+    stage.desk.write("references.csv", "file,ref\nb.json,student-7\n");
+    let anchor = |words: &[&str]| [&["anchor", "--register", "@register"], words].concat().join(" ");
+    for words in [
+        anchor(&["@out/a.json", "--ref-from", "credentialSubject/id"]),
+        anchor(&["@out/b.json", "--ref-csv", "@references.csv", "--salt", "random"]),
+        anchor(&["@out/c.json", "--bare", "--no-receipts"]),
+        anchor(&["@wrapped.json", "--unwrap", "credential"]),
+    ] {
+        let anchored = stage.as_school(&words.split(' ').collect::<Vec<_>>()).await;
+        assert_eq!(anchored.exit, Exit::Ok, "{words}: {}", anchored.error);
+    }
+    let missing = anchor(&["@out/c.json", "--ref-csv", "@references.csv", "--algorithm", "sha3-256"]);
+    let missing = stage.as_school(&missing.split(' ').collect::<Vec<_>>()).await;
+    assert_eq!(missing.reason(), "REFERENCE_MISSING");
+    for reference in ["urn:a", "student-7", "c", "wrapped"] {
+        let revoked = stage.as_school(&["revoke", "--ref", reference, "--register", "@register"]).await;
+        assert_eq!((revoked.exit, &revoked.output["changed"]), (Exit::Ok, &1.into()), "{reference}");
+    }
+    // A random salt is in the register only; without it there is nothing to look for.
+    let unknown = stage.as_school(&["status", "@out/b.json"]).await;
+    assert_eq!(unknown.exit, Exit::NotFound);
+    let known = stage.as_school(&["status", "@out/b.json", "--register", "@register"]).await;
+    assert_eq!(known.exit, Exit::Ok);
+    let unwrapped = stage.as_school(&["status", "@wrapped.json", "--unwrap", "credential"]).await;
+    assert_eq!(unwrapped.output["credentials"][0]["anchors"][0]["status"], "revoked");
+    let unknown = stage.as_school(&["revoke", "--ref", "nobody", "--register", "@register"]).await;
+    assert_eq!((unknown.exit, unknown.reason()), (Exit::NotFound, "REFERENCE_UNKNOWN"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,12 +5,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use kvitto_client::{Client, CredentialName, Moment};
+use kvitto_client::{Client, CredentialName, Moment, ProvenReceipt};
 use kvitto_ledger::commitment::{Opening, Salt, SaltKey};
 use kvitto_ledger::credential::Credential;
 use kvitto_ledger::scope::Role;
 use kvitto_ledger::state::Accreditation;
 use kvitto_ledger::{AccreditationId, Commitment, Position, TimeMs};
+use kvitto_verifier::Receipt;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -21,11 +22,11 @@ use crate::credentials::{CredentialFile, ReadingArgs, expand};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::keyfile::KeyFile;
-use crate::ledger::{Nodes, ask};
+use crate::ledger::{Nodes, ask_each};
 use crate::output::Report;
 use crate::receipt_file::ReceiptPlace;
-use crate::register::{CredentialEntry, Register, RegisterEntry, RowSalt, RowState};
-use crate::selection::{read_csv, receipt_opening, row_opening};
+use crate::register::{CredentialEntry, DigestKey, Register, RegisterEntry, RowSalt, RowState};
+use crate::selection::{CsvLine, read_csv, receipt_opening, row_opening};
 
 /// Options of `kvitto anchor`.
 #[derive(Args, Debug)]
@@ -116,6 +117,16 @@ struct AnchoredRow {
     receipt: Option<String>,
 }
 
+/// A credential file without its content: a run may be about very many.
+struct Item {
+    path: PathBuf,
+    key: DigestKey,
+    /// What it calls itself.
+    types: Vec<String>,
+    /// The issuer's own reference.
+    reference: String,
+}
+
 /// What a run works with.
 struct Run<'a> {
     args: &'a AnchorArgs,
@@ -123,11 +134,20 @@ struct Run<'a> {
     salt_key: Option<SaltKey>,
     client: Client,
     now: TimeMs,
+    /// References by file name, where a CSV file gives them.
+    references: Option<BTreeMap<String, String>>,
 }
 
 pub(crate) async fn run(args: &AnchorArgs, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let key = context.key()?;
-    let run = Run { args, salt_key: key.salt_key(), key, client: context.client()?, now: context.now() };
+    let run = Run {
+        args,
+        salt_key: key.salt_key(),
+        key,
+        client: context.client()?,
+        now: context.now(),
+        references: args.ref_csv.as_deref().map(read_references).transpose()?,
+    };
     run.check_salt_key()?;
     let (files, skipped) = run.read_files(context)?;
     let head = RegisterEntry::new(run.client.trust().ledger_id(), run.key.did());
@@ -173,13 +193,13 @@ impl Run<'_> {
     }
 
     /// All files, read; and those left out, where that was asked for.
-    fn read_files(&self, context: &Context<'_>) -> Result<(Vec<CredentialFile>, Vec<SkippedRow>), Failure> {
+    fn read_files(&self, context: &Context<'_>) -> Result<(Vec<Item>, Vec<SkippedRow>), Failure> {
         let paths = expand(&self.args.paths)?;
         let bar = context.output.progress(paths.len() as u64, "reading");
         let (mut files, mut faults) = (Vec::new(), Vec::new());
         for path in &paths {
-            match self.args.reading.read(path) {
-                Ok(file) => files.push(file),
+            match self.args.reading.read(path).and_then(|file| self.item(&file)) {
+                Ok(item) => files.push(item),
                 Err(failure) => faults.push((path.display().to_string(), failure)),
             }
             bar.inc(1);
@@ -206,39 +226,51 @@ impl Run<'_> {
         }
     }
 
+    fn item(&self, file: &CredentialFile) -> Result<Item, Failure> {
+        Ok(Item {
+            path: file.path.clone(),
+            key: (file.algorithm, file.target, file.digest),
+            types: file.credential.facts().types.clone(),
+            reference: self.reference(file)?,
+        })
+    }
+
+    /// The issuer's own reference of a file.
+    fn reference(&self, file: &CredentialFile) -> Result<String, Failure> {
+        if let Some(pointer) = &self.args.ref_from {
+            return reference_in(file, pointer);
+        }
+        let Some(references) = &self.references else {
+            return Ok(file.path.file_stem().unwrap_or_default().to_string_lossy().into_owned());
+        };
+        let name = file.path.file_name().unwrap_or_default().to_string_lossy();
+        references.get(name.as_ref()).cloned().ok_or_else(|| {
+            let message = format!("the CSV file of references has no line for {name}");
+            Failure::new(Exit::Input, "REFERENCE_MISSING", message, "add one, with the columns file and ref")
+        })
+    }
+
     /// What is new to the register, or was refused before.
-    async fn entries(
-        &self,
-        files: &[CredentialFile],
-        register: &Register,
-    ) -> Result<Vec<CredentialEntry>, Failure> {
-        let is_settled = |file: &CredentialFile| {
-            let row = register.row_of(&(file.algorithm, file.target, file.digest));
+    async fn entries(&self, files: &[Item], register: &Register) -> Result<Vec<CredentialEntry>, Failure> {
+        let is_settled = |file: &Item| {
+            let row = register.row_of(&file.key);
             row.is_some_and(|row| !matches!(row.state, RowState::Refused { .. }))
         };
         // A register that knows everything needs no accreditation: a run after a withdrawal still brings receipts.
         if files.iter().all(is_settled) {
             return Ok(Vec::new());
         }
-        let references = self.references(files)?;
         let (_, held) = self.client.issuer(&self.key.did(), Moment::Newest).await?.value;
         let mut entries = Vec::with_capacity(files.len());
-        for (file, reference) in files.iter().zip(references) {
-            if !is_settled(file) {
-                entries.push(self.entry(file, reference, &held)?);
-            }
+        for file in files.iter().filter(|file| !is_settled(file)) {
+            entries.push(self.entry(file, &held)?);
         }
         Ok(entries)
     }
 
-    fn entry(
-        &self,
-        file: &CredentialFile,
-        reference: String,
-        held: &[Accreditation],
-    ) -> Result<CredentialEntry, Failure> {
+    fn entry(&self, file: &Item, held: &[Accreditation]) -> Result<CredentialEntry, Failure> {
         let (credential_type, accreditation) = self.type_and_accreditation(file, held)?;
-        let CredentialFile { algorithm, target, digest, .. } = *file;
+        let (algorithm, target, digest) = file.key;
         let (salt, opening) = if self.args.bare {
             (RowSalt::Bare, Opening { algorithm, target, salt: None, digest })
         } else if let (SaltArg::Derived, Some(salt_key)) = (self.args.salt, &self.salt_key) {
@@ -251,7 +283,7 @@ impl Run<'_> {
         };
         let commitment = opening.commitment();
         Ok(CredentialEntry {
-            reference,
+            reference: file.reference.clone(),
             algorithm,
             target,
             digest,
@@ -265,14 +297,14 @@ impl Run<'_> {
     /// The type that was named or that the credential has, and the accreditation that covers it.
     fn type_and_accreditation(
         &self,
-        file: &CredentialFile,
+        file: &Item,
         held: &[Accreditation],
     ) -> Result<(String, AccreditationId), Failure> {
         let covers = |accreditation: &Accreditation, name: &str| {
             accreditation.role == Role::Ti && accreditation.scope.covers_type(name)
         };
         let named = self.args.credential_type.iter().cloned();
-        let own = file.credential.facts().types.iter().cloned();
+        let own = file.types.iter().cloned();
         let candidates: Vec<String> = match &self.args.credential_type {
             Some(_) => named.collect(),
             None => {
@@ -290,12 +322,12 @@ impl Run<'_> {
         Ok((credential_type.clone(), chosen.key.id))
     }
 
-    fn type_unclear(&self, file: &CredentialFile, candidates: &[String]) -> Failure {
+    fn type_unclear(&self, file: &Item, candidates: &[String]) -> Failure {
         let path = file.path.display();
         let message = match candidates {
             [] => format!(
                 "{path}: this organisation is accredited for none of its types ({})",
-                file.credential.facts().types.join(", ")
+                file.types.join(", ")
             ),
             several => format!("{path}: it has several types that could be meant: {}", several.join(", ")),
         };
@@ -303,45 +335,17 @@ impl Run<'_> {
         Failure::usage("TYPE_UNCLEAR", message, next)
     }
 
-    /// The issuer's own reference of each file.
-    fn references(&self, files: &[CredentialFile]) -> Result<Vec<String>, Failure> {
-        let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        if let Some(pointer) = &self.args.ref_from {
-            return files.iter().map(|file| reference_in(file, pointer)).collect();
-        }
-        let Some(csv) = &self.args.ref_csv else {
-            return Ok(files.iter().map(|file| stem(&file.path)).collect());
-        };
-        let line =
-            |line: crate::selection::CsvLine| Some((line.get("file")?.clone(), line.get("ref")?.clone()));
-        let names: BTreeMap<String, String> =
-            read_csv(csv, &["file", "ref"])?.into_iter().filter_map(line).collect();
-        let reference = |file: &CredentialFile| {
-            let name = file.path.file_name().unwrap_or_default().to_string_lossy();
-            names.get(name.as_ref()).cloned().ok_or_else(|| {
-                let message = format!("{} has no line for {name}", csv.display());
-                Failure::new(
-                    Exit::Input,
-                    "REFERENCE_MISSING",
-                    message,
-                    "add one, with the columns file and ref",
-                )
-            })
-        };
-        files.iter().map(reference).collect()
-    }
-
     /// Writes the receipts of all files that are anchored, and says where everything stands.
     async fn receipts(
         &self,
-        files: &[CredentialFile],
+        files: &[Item],
         register: &Register,
         context: &Context<'_>,
     ) -> Result<Vec<AnchoredRow>, Failure> {
         let mut rows = Vec::with_capacity(files.len());
         let mut wanted = Vec::new();
         for file in files {
-            let Some(row) = register.row_of(&(file.algorithm, file.target, file.digest)) else { continue };
+            let Some(row) = register.row_of(&file.key) else { continue };
             if row.position().is_some() && !self.args.no_receipts {
                 wanted.push((rows.len(), row_opening(row, self.salt_key.as_ref())?));
             }
@@ -360,19 +364,27 @@ impl Run<'_> {
         };
         let names: Vec<CredentialName> = wanted.iter().map(name).collect();
         let bar = context.output.progress(names.len() as u64, "receipts");
-        let found = ask(&self.client, &names, Moment::Newest, |count| bar.inc(count)).await?;
-        bar.finish_and_clear();
         let mut place = ReceiptPlace::new(self.args.out.clone());
-        for ((index, opening), proven) in wanted.iter().zip(found) {
-            let (Some(row), Some(proven)) = (rows.get_mut(*index), proven) else { continue };
+        let write = |asked: usize, proven: Option<ProvenReceipt>| -> Result<(), Failure> {
+            bar.inc(1);
+            let (Some((index, opening)), Some(proven)) = (wanted.get(asked), proven) else { return Ok(()) };
+            let Some(row) = rows.get_mut(*index) else { return Ok(()) };
             let path = place.path_for(Path::new(&row.file), &row.commitment);
-            let receipt =
-                kvitto_verifier::Receipt { opening: Some(receipt_opening(opening)), ..proven.receipt };
+            let receipt = Receipt { opening: Some(receipt_opening(opening)), ..proven.receipt };
             place.write(&path, &receipt)?;
             row.receipt = Some(path.display().to_string());
-        }
+            Ok(())
+        };
+        ask_each(&self.client, &names, Moment::Newest, write).await?;
+        bar.finish_and_clear();
         Ok(rows)
     }
+}
+
+/// References by file name.
+fn read_references(csv: &Path) -> Result<BTreeMap<String, String>, Failure> {
+    let pair = |line: CsvLine| Some((line.get("file")?.clone(), line.get("ref")?.clone()));
+    Ok(read_csv(csv, &["file", "ref"])?.into_iter().filter_map(pair).collect())
 }
 
 /// The text at a place in the credential.

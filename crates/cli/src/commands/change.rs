@@ -21,7 +21,7 @@ use crate::credentials::ReadingArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::keyfile::KeyFile;
-use crate::ledger::ask;
+use crate::ledger::ask_each;
 use crate::output::Report;
 use crate::register::{Register, RegisterEntry};
 use crate::selection::{Candidate, Selected, SelectionArgs, Selector, read_csv};
@@ -145,11 +145,26 @@ struct ChangedRow {
     refusal: Option<String>,
 }
 
+/// An anchor that the ledger has.
+#[derive(Clone, Copy)]
+struct Found {
+    position: Position,
+    commitment: Commitment,
+    status: Status,
+}
+
 /// One position to change.
 struct Target {
     label: String,
-    proven: ProvenReceipt,
+    found: Found,
     successor: Option<Commitment>,
+}
+
+impl Found {
+    fn of(proven: &ProvenReceipt) -> Self {
+        let commitment = proven.verdict.anchored.commitment;
+        Self { position: proven.position(), commitment, status: proven.status() }
+    }
 }
 
 /// Who changes, what, why.
@@ -176,7 +191,7 @@ pub(crate) async fn run(
     let selected = args.selection.select(&selector)?;
     let targets = found(&client, &selected, context).await?;
     let targets =
-        targets.into_iter().map(|(label, proven)| Target { label, proven, successor: None }).collect();
+        targets.into_iter().map(|(label, found)| Target { label, found, successor: None }).collect();
     let run = Run { key: &key, client: &client, status: change.status(), reason: args.reason.reason() };
     run.change(targets, register.as_mut(), context).await
 }
@@ -195,11 +210,10 @@ pub(crate) async fn run_supersede(args: &SupersedeArgs, context: &mut Context<'_
     for (old, new) in olds.iter().zip(&news) {
         let successors = found(&client, std::slice::from_ref(new), context).await?;
         // Of several anchors of the new credential one that nothing was said against takes the place.
-        let successor = successors.iter().find(|(_, proven)| proven.status() == Status::NotRevoked);
-        let successor =
-            successor.or(successors.first()).map(|(_, proven)| proven.verdict.anchored.commitment);
-        for (label, proven) in found(&client, std::slice::from_ref(old), context).await? {
-            targets.push(Target { label, proven, successor });
+        let successor = successors.iter().find(|(_, found)| found.status == Status::NotRevoked);
+        let successor = successor.or(successors.first()).map(|(_, found)| found.commitment);
+        for (label, found) in found(&client, std::slice::from_ref(old), context).await? {
+            targets.push(Target { label, found, successor });
         }
     }
     let run =
@@ -245,7 +259,7 @@ async fn found(
     client: &Client,
     selected: &[Selected],
     context: &Context<'_>,
-) -> Result<Vec<(String, ProvenReceipt)>, Failure> {
+) -> Result<Vec<(String, Found)>, Failure> {
     let candidates: Vec<(usize, &Candidate)> = selected
         .iter()
         .enumerate()
@@ -254,22 +268,26 @@ async fn found(
     let name = |(_, candidate): &(usize, &Candidate)| candidate.name();
     let names: Vec<CredentialName> = candidates.iter().map(name).collect();
     let bar = context.output.progress(names.len() as u64, "looking up");
-    let answers = ask(client, &names, Moment::Newest, |count| bar.inc(count)).await?;
+    let mut positions: BTreeMap<usize, Vec<Found>> = BTreeMap::new();
+    let keep = |asked: usize, proven: Option<ProvenReceipt>| {
+        bar.inc(1);
+        if let (Some((index, _)), Some(proven)) = (candidates.get(asked), proven) {
+            positions.entry(*index).or_default().push(Found::of(&proven));
+        }
+        Ok(())
+    };
+    ask_each(client, &names, Moment::Newest, keep).await?;
     bar.finish_and_clear();
-    let mut positions: BTreeMap<usize, Vec<ProvenReceipt>> = BTreeMap::new();
-    for ((index, _), answer) in candidates.iter().zip(answers) {
-        positions.entry(*index).or_default().extend(answer);
-    }
     let mut targets = Vec::new();
     for (index, selected) in selected.iter().enumerate() {
-        let proven = positions.remove(&index).unwrap_or_default();
-        if proven.is_empty() {
+        let found = positions.remove(&index).unwrap_or_default();
+        if found.is_empty() {
             let message =
                 format!("{}: not anchored by this issuer, as far as the node knows", selected.label);
             let next = "check the issuer's key file, --register, and how it is read (--unwrap, --target)";
             return Err(Failure::new(Exit::NotFound, "NOT_ANCHORED", message, next));
         }
-        targets.extend(proven.into_iter().map(|proven| (selected.label.clone(), proven)));
+        targets.extend(found.into_iter().map(|found| (selected.label.clone(), found)));
     }
     Ok(targets)
 }
@@ -284,11 +302,11 @@ impl Run<'_> {
         let mut rows: BTreeMap<Position, ChangedRow> = BTreeMap::new();
         let mut items = Vec::new();
         for target in targets {
-            let (position, before) = (target.proven.position(), target.proven.status());
+            let Found { position, commitment, status: before } = target.found;
             let is_already = before == Status::from(self.status);
             let row = ChangedRow {
                 credential: target.label,
-                commitment: target.proven.verdict.anchored.commitment,
+                commitment,
                 position,
                 before: status_name_of(before),
                 result: if is_already { "already" } else { "open" },

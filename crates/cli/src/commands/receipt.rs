@@ -16,12 +16,15 @@ use crate::context::{Context, parse_time};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::keyfile::KeyFile;
-use crate::ledger::ask;
+use crate::ledger::ask_each;
 use crate::output::Report;
 use crate::private_file;
 use crate::receipt_file::ReceiptPlace;
 use crate::selection::{Candidate, Selected, SelectionArgs, Selector, Source};
 use crate::words::{seconds_text, time_text};
+
+/// So many credentials are asked about at once: their receipts are held in memory.
+const GROUP: usize = 128;
 
 /// Options of `kvitto receipt`.
 #[derive(Args, Debug)]
@@ -73,26 +76,27 @@ pub(crate) async fn run(args: &ReceiptArgs, context: &mut Context<'_>) -> Result
     let selected = args.selection.select(&selector)?;
     check_renewal(args, &selected)?;
 
-    let candidates = || selected.iter().flat_map(|selected| &selected.candidates);
-    let names: Vec<CredentialName> = candidates().map(Candidate::name).collect();
-    let bar = context.output.progress(names.len() as u64, "asking");
     let at = args.at.map_or(Moment::Newest, Moment::Time);
-    let mut answers = ask(&client, &names, at, |count| bar.inc(count)).await?.into_iter();
-    bar.finish_and_clear();
     let mut writer = Writer { args, place: ReceiptPlace::new(args.out.clone()) };
     let mut report = ReceiptReport { receipts: Vec::new(), missing: Vec::new() };
-    for selected in &selected {
-        let answers = answers.by_ref().take(selected.candidates.len());
-        let found: Vec<(&Candidate, ProvenReceipt)> =
-            selected.candidates.iter().zip(answers).filter_map(|(c, answer)| Some((c, answer?))).collect();
-        if found.is_empty() {
-            report.missing.push(selected.label.clone());
-        }
-        let several = found.len() > 1;
-        for (candidate, proven) in found {
-            report.receipts.push(writer.write(selected, candidate, proven, several)?);
+    let bar = context.output.progress(selected.len() as u64, "receipts");
+    for group in selected.chunks(GROUP) {
+        let names: Vec<CredentialName> =
+            group.iter().flat_map(|selected| &selected.candidates).map(Candidate::name).collect();
+        let mut answers = Vec::with_capacity(names.len());
+        let keep = |_, proven| {
+            answers.push(proven);
+            Ok(())
+        };
+        ask_each(&client, &names, at, keep).await?;
+        let mut answers = answers.into_iter();
+        for selected in group {
+            let answers = answers.by_ref().take(selected.candidates.len());
+            writer.write_all(selected, answers, &mut report)?;
+            bar.inc(1);
         }
     }
+    bar.finish_and_clear();
     let exit = if report.missing.is_empty() { Exit::Ok } else { Exit::NotFound };
     context.output.result(&report)?;
     Ok(exit)
@@ -118,6 +122,26 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
+    /// Writes the receipt of everything that was found for one credential.
+    fn write_all(
+        &mut self,
+        selected: &Selected,
+        answers: impl Iterator<Item = Option<ProvenReceipt>>,
+        report: &mut ReceiptReport,
+    ) -> Result<(), Failure> {
+        let candidates = selected.candidates.iter().zip(answers);
+        let found: Vec<(&Candidate, ProvenReceipt)> =
+            candidates.filter_map(|(candidate, answer)| Some((candidate, answer?))).collect();
+        if found.is_empty() {
+            report.missing.push(selected.label.clone());
+        }
+        let several = found.len() > 1;
+        for (candidate, proven) in found {
+            report.receipts.push(self.write(selected, candidate, proven, several)?);
+        }
+        Ok(())
+    }
+
     fn write(
         &mut self,
         selected: &Selected,

@@ -13,7 +13,7 @@ use crate::context::{Context, parse_time};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::keyfile::KeyFile;
-use crate::ledger::ask;
+use crate::ledger::ask_each;
 use crate::output::Report;
 use crate::selection::{SelectionArgs, Selector};
 use crate::words::{duration_text, seconds_text, status_named, status_words};
@@ -86,16 +86,18 @@ pub(crate) async fn run(args: &StatusArgs, context: &mut Context<'_>) -> Result<
     let names: Vec<CredentialName> = questions.iter().flat_map(|(_, names)| names.iter().copied()).collect();
     let bar = context.output.progress(names.len() as u64, "asking");
     let at = args.at.map_or(Moment::Newest, Moment::Time);
-    let mut answers = ask(&client, &names, at, |count| bar.inc(count)).await?.into_iter();
+    let mut answers: Vec<Option<AnchorStatus>> = Vec::with_capacity(names.len());
+    let keep = |_, proven: Option<ProvenReceipt>| {
+        bar.inc(1);
+        answers.push(proven.as_ref().map(AnchorStatus::of));
+        Ok(())
+    };
+    ask_each(&client, &names, at, keep).await?;
     bar.finish_and_clear();
+    let mut answers = answers.into_iter();
     let row = |(credential, names): (String, Vec<CredentialName>)| StatusRow {
         credential,
-        anchors: answers
-            .by_ref()
-            .take(names.len())
-            .flatten()
-            .map(|proven| AnchorStatus::of(&proven))
-            .collect(),
+        anchors: answers.by_ref().take(names.len()).flatten().collect(),
     };
     let report = StatusReport { credentials: questions.into_iter().map(row).collect() };
     let is_missing = report.credentials.iter().any(|row| row.anchors.is_empty());
