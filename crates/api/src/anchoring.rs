@@ -85,7 +85,7 @@ impl<S: Submit, R: Read> AnchoringService for Anchoring<S, R> {
     ) -> Result<Response<GetOutcomeResponse>, Status> {
         let id = convert::statement_id(&request.into_inner().statement_id)
             .map_err(|_| refuse(Reason::StatementId))?;
-        let progress = self.progress(&id).map_err(store_failed)?;
+        let progress = self.progress(&id)?;
         let progress = progress.ok_or_else(|| refuse(Reason::StatementUnknown))?;
         let result = StatementResult { id: Some(id), progress };
         Ok(Response::new(GetOutcomeResponse { result: Some(result.into()) }))
@@ -173,13 +173,16 @@ impl<S: Submit, R: Read> Anchoring<S, R> {
         anchored.iter().map(json).collect()
     }
 
-    fn progress(&self, id: &StatementId) -> Result<Option<Progress>, StoreError> {
-        Ok(match look_up(&self.context, id)? {
+    fn progress(&self, id: &StatementId) -> Result<Option<Progress>, Status> {
+        Ok(match look_up(&self.context, id).map_err(store_failed)? {
             Some(Ok(outcome)) => Some(Progress::Final(outcome)),
             Some(Err(rejection)) => Some(refusal(dropped(*id, rejection)).progress),
             None if self.submit.is_waiting(id) => Some(Progress::Accepted),
             // Executed, but no checkpoint covers it yet.
-            None => self.context.read.outcome(id).ok().flatten().map(|_| Progress::Accepted),
+            None => {
+                let outcome = self.context.read.outcome(id).map_err(|_| refuse(Reason::StoreFailed))?;
+                outcome.map(|_| Progress::Accepted)
+            }
         })
     }
 }

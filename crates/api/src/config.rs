@@ -12,6 +12,9 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// Longest TLS handshake.
     pub tls_handshake_max: Duration,
+    /// Longest time in which a connection's first 24 bytes must come: the HTTP/2 preface, or the beginning of a request or of a
+    /// TLS handshake. A connection that says nothing holds a place that others want.
+    pub first_bytes_max: Duration,
     /// Most open connections; further ones wait in the kernel's queue.
     pub connections_max: usize,
     /// Most open connections from one IP address; further ones are closed at once. Behind a proxy all come from one.
@@ -61,6 +64,7 @@ impl Default for Config {
         Self {
             tls: None,
             tls_handshake_max: Duration::from_secs(10),
+            first_bytes_max: Duration::from_secs(10),
             connections_max: 1024,
             connections_per_address_max: 256,
             connection_age_max: Duration::from_secs(60 * 60),

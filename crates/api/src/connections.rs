@@ -1,6 +1,7 @@
 //! The accept loop: how many connections there are at most, in total and from one address.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -12,18 +13,29 @@ use futures::stream::{self, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Sleep;
 use tonic::transport::server::Connected;
 
 use crate::config::Config;
 
 /// After a failed accept, e.g. for want of file descriptors: time for some to be closed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Length of the HTTP/2 connection preface (RFC 9113, 3.4); an HTTP/1.1 request is longer too.
+const FIRST_BYTES: usize = 24;
 
 /// An accepted connection; its places are free again when it is dropped.
 pub(crate) struct Connection {
     stream: TcpStream,
+    /// Runs until the first bytes have come.
+    silence: Option<Silence>,
     _place: OwnedSemaphorePermit,
     _address_place: AddressPlace,
+}
+
+/// A connection that has not said enough yet.
+struct Silence {
+    bytes_missing: usize,
+    end: Pin<Box<Sleep>>,
 }
 
 /// Connections per address.
@@ -40,6 +52,7 @@ struct Acceptor {
     places: Arc<Semaphore>,
     addresses: Addresses,
     per_address_max: usize,
+    first_bytes_max: Duration,
 }
 
 /// Accepted connections, one after the other, within the configuration's limits.
@@ -49,6 +62,7 @@ pub(crate) fn accept(listener: TcpListener, config: &Config) -> impl Stream<Item
         places: Arc::new(Semaphore::new(config.connections_max)),
         addresses: Addresses::default(),
         per_address_max: config.connections_per_address_max,
+        first_bytes_max: config.first_bytes_max,
     };
     stream::unfold(acceptor, |acceptor| async { Some((acceptor.next().await, acceptor)) })
 }
@@ -68,7 +82,9 @@ impl Acceptor {
                 continue;
             };
             stream.set_nodelay(true)?;
-            return Ok(Connection { stream, _place: place, _address_place: address_place });
+            let end = Box::pin(tokio::time::sleep(self.first_bytes_max));
+            let silence = Some(Silence { bytes_missing: FIRST_BYTES, end });
+            return Ok(Connection { stream, silence, _place: place, _address_place: address_place });
         }
     }
 }
@@ -114,7 +130,18 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(context, buffer)
+        let connection = self.get_mut();
+        let filled_before = buffer.filled().len();
+        let read = Pin::new(&mut connection.stream).poll_read(context, buffer);
+        let Some(silence) = &mut connection.silence else { return read };
+        silence.bytes_missing =
+            silence.bytes_missing.saturating_sub(buffer.filled().len().saturating_sub(filled_before));
+        if silence.bytes_missing == 0 {
+            connection.silence = None;
+        } else if read.is_pending() && silence.end.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        read
     }
 }
 

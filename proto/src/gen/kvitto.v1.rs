@@ -353,7 +353,7 @@ pub struct StatementResult {
     #[prost(uint64, repeated, tag = "5")]
     pub existing_positions: ::prost::alloc::vec::Vec<u64>,
 }
-/// One statement of a stream, or its options.
+/// One statement of a stream, with what is wanted for it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SubmitStreamRequest {
     /// The statement; required.

@@ -6,6 +6,7 @@ use kvitto_ledger::testing::commitment;
 use kvitto_ledger::{Position, Rejection};
 use kvitto_proto::convert::{Progress, ReceiptItem, ReceiptShared, StatementResult};
 use kvitto_proto::v1::{self, submit_stream_item::Item};
+use kvitto_storage::Read;
 
 use kvitto_verifier::{Question, Receipt, TrustFile, verify};
 use tokio_stream::StreamExt;
@@ -49,8 +50,6 @@ async fn final_comes_with_receipts_that_verify_and_stays_the_same_for_ever() {
     stage.anchoring().submit(final_request(statement)).await.unwrap();
     assert_eq!(stage.node.reader().leaves(0..10_000, usize::MAX).unwrap().len(), size);
 }
-
-use kvitto_storage::Read;
 
 #[tokio::test]
 async fn final_is_answered_only_after_a_checkpoint_covers_the_block() {

@@ -6,7 +6,7 @@ use kvitto_api::testing::MemoryNode;
 use kvitto_api::{Config, ConfigError, Listeners, ServeError};
 use kvitto_ledger::testing::commitment;
 use kvitto_proto::v1;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_stream::StreamExt;
 use tonic::Code;
@@ -89,6 +89,21 @@ async fn connections_are_bounded_per_address() {
     let stage = Stage::with(Config { connections_per_address_max: 1, ..Config::default() }).await;
     let mut second = TcpStream::connect(stage.served.public).await.unwrap();
     assert_eq!(second.read(&mut [0; 16]).await.unwrap_or(0), 0, "the second connection is closed at once");
+    stage.log().get_checkpoint(v1::GetCheckpointRequest {}).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_or_too_little_is_closed() {
+    let stage =
+        Stage::with(Config { first_bytes_max: Duration::from_millis(100), ..Config::default() }).await;
+    for said in ["", "PRI * HTTP/2.0"] {
+        let mut silent = TcpStream::connect(stage.served.public).await.unwrap();
+        silent.write_all(said.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // An error is an end too: the connection was reset.
+        let _ = silent.read_to_end(&mut answer).await;
+    }
+    // One that has said enough stays, however long it is silent.
     stage.log().get_checkpoint(v1::GetCheckpointRequest {}).await.unwrap();
 }
 

@@ -4,6 +4,7 @@ use kvitto_ledger::testing::commitment;
 use kvitto_merkle::log::{ConsistencyProof, InclusionProof, verify_consistency, verify_inclusion};
 use kvitto_merkle::{Checkpoint, Hash, Note, leaf_hash};
 use kvitto_proto::{convert, v1};
+use kvitto_storage::Read;
 use tokio_stream::StreamExt;
 use tonic::Code;
 
@@ -102,5 +103,3 @@ async fn a_watcher_of_checkpoints_gets_the_newest_one_and_then_newer_ones() {
     stage.node.act(&stage.school, stage.school.anchors([commitment(10)]));
     assert_eq!(next().await, height + 1);
 }
-
-use kvitto_storage::Read;
