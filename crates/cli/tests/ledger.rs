@@ -222,7 +222,9 @@ async fn the_life_of_a_credential_is_shown_and_proved_at_every_time() {
 async fn the_issuers_own_references_find_credentials_again() {
     let stage = Stage::new().await;
     fs::create_dir_all(stage.desk.path("out")).unwrap();
-    ["a", "b", "c"].map(|name| stage.credential(name));
+    for name in ["a", "b", "c"] {
+        stage.credential(name);
+    }
     stage.desk.write("wrapped.json", &format!(r#"{{"credential":{}}}"#, stage.text("w")));
     stage.desk.write("references.csv", "file,ref\nb.json,student-7\n");
     let anchor = |words: &[&str]| [&["anchor", "--register", "@register"], words].concat().join(" ");
