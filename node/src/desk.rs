@@ -13,7 +13,7 @@ use kvitto_storage::Read;
 use tokio::sync::oneshot;
 
 use crate::admission::Admission;
-use crate::core::{Event, Events};
+use crate::core::{Event, Events, now};
 
 /// When a client whose statement found no room should try again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -145,7 +145,7 @@ impl<R: Read> Submit for Desk<R> {
         if let Some(executed) = self.executed(id)? {
             return Ok(executed);
         }
-        let checked = match self.admission.verify(envelope).map_err(|_| SubmitError::Halted)? {
+        let checked = match self.admission.verify(envelope, now()).map_err(|_| SubmitError::Halted)? {
             Ok(checked) => checked,
             Err(rejection) => {
                 let rejected = Rejected { id: Some(id), rejection, is_final: false, existing: Vec::new() };

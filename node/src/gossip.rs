@@ -8,7 +8,7 @@ use kvitto_storage::Read;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::admission::Admission;
-use crate::core::{Event, Events};
+use crate::core::{Event, Events, now};
 use crate::peers::PeerTable;
 
 /// Batches of statements that are checked at a time; more wait in the network's bounded queues.
@@ -81,7 +81,7 @@ fn admit<R: Read>(bytes: &[u8], token: ValidationToken, admission: &Admission<R>
             verdict = Verdict::Reject;
             continue;
         };
-        match admission.verify(envelope) {
+        match admission.verify(envelope, now()) {
             Ok(Ok(checked)) => {
                 if events.blocking_send(Event::Submit(checked, Origin::Peer)).is_err() {
                     return;

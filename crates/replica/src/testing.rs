@@ -6,9 +6,11 @@
 mod cluster;
 mod node;
 mod random;
+mod statements;
 mod witness;
 
 pub use cluster::{Cluster, Network, Wire};
 pub use node::Node;
 pub use random::Random;
+pub use statements::{Statements, all_executed};
 pub use witness::Witness;

@@ -1,9 +1,7 @@
 //! RULES 2.1: a clock is no part of validity.
 
 use kvitto_replica::Topic;
-use kvitto_replica::testing::Cluster;
-
-use crate::support::{Statements, all_executed};
+use kvitto_replica::testing::{Cluster, Statements, all_executed};
 
 fn check_clock(ahead_ms: i64) {
     let mut cluster = Cluster::new(4, 11);

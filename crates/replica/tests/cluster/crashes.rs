@@ -1,9 +1,7 @@
 //! Crashes at every effect, of one member and of all at once.
 
 use kvitto_replica::Fault;
-use kvitto_replica::testing::Cluster;
-
-use crate::support::{Statements, all_executed};
+use kvitto_replica::testing::{Cluster, Statements, all_executed};
 
 fn check_crash(members: usize, victim: usize, effects: u64) {
     let mut cluster = Cluster::new(members, effects);

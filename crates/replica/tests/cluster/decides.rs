@@ -3,9 +3,7 @@
 use kvitto_ledger::{KeyBytes, PublicKey, Signature};
 use kvitto_merkle::note::{SignatureType, VerifierKey, verify_note};
 use kvitto_merkle::{Checkpoint, Note};
-use kvitto_replica::testing::Cluster;
-
-use crate::support::{Statements, all_executed};
+use kvitto_replica::testing::{Cluster, Statements, all_executed};
 
 fn check_decides(members: usize) {
     let mut cluster = Cluster::new(members, 1);

@@ -3,10 +3,8 @@
 use kvitto_ledger::codec::encode;
 use kvitto_ledger::testing::World;
 use kvitto_ledger::{HeaderId, KeyBytes, Signature};
-use kvitto_replica::testing::{Cluster, Network, Random};
+use kvitto_replica::testing::{Cluster, Network, Random, Statements, all_executed};
 use kvitto_replica::{Effect, Fault, Input, Peer, ReplyToken, Topic, Verdict, VerdictToken};
-
-use crate::support::{Statements, all_executed};
 
 fn message(kind: u8, content: &impl serde::Serialize) -> Vec<u8> {
     [&[1, kind][..], &encode(content)].concat()

@@ -6,9 +6,7 @@ use std::rc::Rc;
 use kvitto_ledger::testing::{MemoryState, World};
 use kvitto_ledger::{Header, Height, TimeMs, execute};
 use kvitto_replica::Topic;
-use kvitto_replica::testing::Cluster;
-
-use crate::support::{Statements, all_executed};
+use kvitto_replica::testing::{Cluster, Statements, all_executed};
 
 #[test]
 fn a_tampered_body_gets_nil_votes_and_the_next_proposer_decides() {

@@ -9,7 +9,5 @@ mod crashes;
 mod decides;
 mod hostile;
 mod liars;
-mod seeds;
 mod starts;
-mod support;
 mod sync;

@@ -5,10 +5,8 @@ use std::rc::Rc;
 
 use kvitto_ledger::Rejection;
 use kvitto_ledger::testing::HOUR_MS;
-use kvitto_replica::testing::Cluster;
+use kvitto_replica::testing::{Cluster, Statements, all_executed};
 use kvitto_replica::{Notice, Topic};
-
-use crate::support::{Statements, all_executed};
 
 #[test]
 fn a_statement_that_only_one_member_has_is_sent_again_until_it_is_executed() {

@@ -2,9 +2,7 @@
 
 use kvitto_ledger::testing::MemoryState;
 use kvitto_replica::Fault;
-use kvitto_replica::testing::Cluster;
-
-use crate::support::{Statements, all_executed};
+use kvitto_replica::testing::{Cluster, Statements, all_executed};
 
 fn wipe(cluster: &mut Cluster, index: usize) {
     cluster.kill(index);

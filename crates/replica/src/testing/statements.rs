@@ -2,22 +2,26 @@
 
 use kvitto_ledger::testing::{Actor, Ledger};
 use kvitto_ledger::{Checked, StatementId};
-use kvitto_replica::testing::Cluster;
+
+use super::Cluster;
 
 /// Makes statements that all execute on a fresh ledger: the root onboards one organisation after another.
-pub(crate) struct Statements {
+pub struct Statements {
     ledger: Ledger,
     made: usize,
 }
 
 impl Statements {
-    pub(crate) fn new(cluster: &Cluster) -> Self {
+    /// For the ledger of this cluster.
+    pub fn new(cluster: &Cluster) -> Self {
         let mut ledger = Ledger::in_world(cluster.world.clone());
         ledger.clock = cluster.now;
         Self { ledger, made: 0 }
     }
 
-    pub(crate) fn next(&mut self) -> Checked {
+    /// The next one, signed.
+    #[expect(clippy::should_implement_trait, reason = "it never ends")]
+    pub fn next(&mut self) -> Checked {
         self.made += 1;
         let subject = Actor::new(&format!("organisation {}", self.made));
         let root = self.ledger.root.clone();
@@ -27,7 +31,7 @@ impl Statements {
 }
 
 /// Whether every running member has executed all of these.
-pub(crate) fn all_executed(cluster: &Cluster, ids: &[StatementId]) -> bool {
+pub fn all_executed(cluster: &Cluster, ids: &[StatementId]) -> bool {
     let running = cluster.nodes.iter().filter(|node| node.replica.is_some());
     running.into_iter().all(|node| ids.iter().all(|id| node.state.changes.outcomes.contains_key(id)))
 }
