@@ -35,6 +35,12 @@ impl LinkLeaf {
         self.record.valid_from <= time && time <= self.record.valid_until
     }
 
+    /// RULES 6.4, for one link: whether it is accredited "now", its status at the checkpoint being `now`. That it has begun is not
+    /// asked: T has whole seconds, and what was anchored within a second of the beginning would seem too early.
+    pub(super) fn counts_now(&self, fresh_at: TimeMs, now: StatusValue) -> bool {
+        now == StatusValue::Valid && fresh_at <= self.record.valid_until
+    }
+
     /// RULES 6.4, for one link: whether it counted at `time`, its status at the checkpoint being `now`.
     ///
     /// A withdrawal counts if its record is among the first `known_until` leaves: the checkpoint's size for "as now known",

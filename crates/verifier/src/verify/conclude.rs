@@ -118,7 +118,7 @@ fn accredited(shown: &Shown<'_>) -> Accredited {
     Accredited {
         then: then(shown.head.tree.size),
         then_as_then_known: then(shown.anchored.index),
-        now: each().all(|(link, now)| *now == StatusValue::Valid && link.runs_at(fresh_at)),
+        now: each().all(|(link, now)| link.counts_now(fresh_at, *now)),
         links: each().enumerate().map(|(index, (leaf, now))| link(shown, index, leaf, *now)).collect(),
     }
 }
