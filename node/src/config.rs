@@ -94,7 +94,8 @@ impl StoreConfig {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogConfig {
-    /// Filter in the form of the `tracing` ecosystem, e.g. `info,kvitto_network=debug`. Default `info`.
+    /// Filter in the form of the `tracing` ecosystem, e.g. `info,kvitto_network=debug`. Default: `info`, and less of the
+    /// network library.
     pub filter: Option<String>,
     /// One JSON object per line instead of text.
     pub json: bool,

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 
 use crate::genesis_file::Timeouts;
 use crate::run_command::READY;
@@ -49,10 +49,9 @@ pub async fn run(args: &LocalnetArgs) -> Result<()> {
         interrupted = tokio::signal::ctrl_c() => { interrupted?; None }
         index = first_to_end(&mut members) => Some(index),
     };
-    for mut member in members {
-        // A member stops when its standard input ends.
-        drop(member.stdin.take());
-        member.wait().await?;
+    for Member { mut process, input } in members {
+        drop(input);
+        process.wait().await?;
     }
     match stopped {
         Some(index) => bail!("member {} has stopped by itself; its log above says why", index + 1),
@@ -70,10 +69,16 @@ fn make(args: &LocalnetArgs) -> Result<Sandbox> {
     Sandbox::make(&args.dir, &ports, Timeouts::default())
 }
 
+/// A running member. It stops when its standard input ends; waiting for the process would end it, so it is kept apart.
+struct Member {
+    process: Child,
+    input: ChildStdin,
+}
+
 /// Starts a member and waits until it says that it is ready.
-async fn start(sandbox: &Sandbox, index: usize) -> Result<Child> {
+async fn start(sandbox: &Sandbox, index: usize) -> Result<Member> {
     let program = std::env::current_exe().context("cannot find this program")?;
-    let mut child = Command::new(program)
+    let mut process = Command::new(program)
         .args(["run", "--until-stdin-ends", "--config"])
         .arg(sandbox.config(index))
         .stdin(Stdio::piped())
@@ -81,21 +86,23 @@ async fn start(sandbox: &Sandbox, index: usize) -> Result<Child> {
         .kill_on_drop(true)
         .spawn()
         .context("cannot start a member")?;
-    let output = child.stdout.take().context("the member has no output")?;
+    let input = process.stdin.take().context("the member has no input")?;
+    let output = process.stdout.take().context("the member has no output")?;
     let mut lines = BufReader::new(output).lines();
     while let Some(line) = lines.next_line().await? {
         println!("member {}: {line}", index + 1);
         if line.starts_with(READY) {
-            return Ok(child);
+            return Ok(Member { process, input });
         }
     }
     bail!("member {} did not start; its log above says why", index + 1)
 }
 
-async fn first_to_end(members: &mut [Child]) -> usize {
+async fn first_to_end(members: &mut [Member]) -> usize {
     let ends = members.iter_mut().enumerate().map(|(index, member)| {
         Box::pin(async move {
-            let _ = member.wait().await;
+            // An error is an end, too.
+            let _ = member.process.wait().await;
             index
         })
     });

@@ -11,7 +11,7 @@ use crate::config::LogConfig;
 /// # Errors
 /// When the filter cannot be read, or logging was started before.
 pub(crate) fn start(config: &LogConfig) -> Result<()> {
-    let filter = config.filter.as_deref().unwrap_or("info");
+    let filter = config.filter.as_deref().unwrap_or("info,libp2p_swarm=warn,libp2p_gossipsub=error");
     let filter = EnvFilter::try_new(filter).with_context(|| format!("{filter:?} is not a log filter"))?;
     let subscriber = Subscriber::builder().with_env_filter(filter).with_writer(std::io::stderr);
     let started = if config.json { subscriber.json().try_init() } else { subscriber.try_init() };
