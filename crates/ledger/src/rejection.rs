@@ -140,9 +140,9 @@ rejections! {
     PositionNotReserved = 602, "POSITION_NOT_RESERVED", Precondition, "the position is reserved by the signer and not used";
     NothingNew = 603, "NOTHING_NEW", Exists, "at least one commitment is not anchored by the signer yet";
     NotIssuer = 604, "NOT_ISSUER", Denied, "the signer is the issuer";
-    StatusFrozen = 605, "STATUS_FROZEN", Denied, "while a link is suspended for key compromise the issuer changes no statuses";
-    AnchorUnknown = 606, "ANCHOR_UNKNOWN", NotFound, "the commitment or position was anchored by the issuer";
-    PositionUnused = 607, "POSITION_UNUSED", Precondition, "a reserved position has a credential before its status changes";
+    AnchorUnknown = 605, "ANCHOR_UNKNOWN", NotFound, "the commitment or position was anchored by the issuer";
+    PositionUnused = 606, "POSITION_UNUSED", Precondition, "a reserved position has a credential before its status changes";
+    StatusFrozen = 607, "STATUS_FROZEN", Denied, "while a link of the chain under which a credential was anchored is suspended for key compromise, its issuer does not change its status";
     AlreadyRevoked = 608, "ALREADY_REVOKED", Precondition, "revoked is final";
     StatusTransition = 609, "STATUS_TRANSITION", Precondition, "valid can be revoked, suspended, superseded; suspended can be reinstated, revoked, superseded; superseded can be revoked";
     SuccessorUnknown = 610, "SUCCESSOR_UNKNOWN", NotFound, "the successor is another commitment anchored by the issuer, with status valid";

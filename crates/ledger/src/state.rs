@@ -48,6 +48,9 @@ pub trait ReadState {
     /// What a position is used for.
     fn place(&self, position: Position) -> Result<Option<Place>, StateError>;
 
+    /// A record of the log.
+    fn log_leaf(&self, index: LeafIndex) -> Result<Option<Vec<u8>>, StateError>;
+
     /// A chunk of the status tree; `None` where all its bits are zero.
     fn status_chunk(&self, index: u64) -> Result<Option<Chunk>, StateError>;
 

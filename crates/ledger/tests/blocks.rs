@@ -12,7 +12,7 @@ use kvitto_ledger::statement::{Body, PutIdentifier, StatusItem, StatusTarget};
 use kvitto_ledger::testing::{Actor, Ledger, MemoryState, commitment};
 use kvitto_ledger::{
     AccreditationId, BlockBody, Checked, Commitment, ConfigHash, Did, Envelope, Header, HeaderId, Height,
-    Position, RegistrantNumber, Rejection, StatementId, TimeMs,
+    LeafIndex, Position, RegistrantNumber, Rejection, StatementId, TimeMs,
 };
 use kvitto_merkle::status::{self, Chunk, StatusValue};
 use kvitto_merkle::{Frontier, Hash, leaf_hash};
@@ -492,6 +492,10 @@ impl ReadState for Trap<'_> {
 
     fn place(&self, position: Position) -> Result<Option<Place>, StateError> {
         self.state.place(position)
+    }
+
+    fn log_leaf(&self, index: LeafIndex) -> Result<Option<Vec<u8>>, StateError> {
+        self.state.log_leaf(index)
     }
 
     fn status_chunk(&self, index: u64) -> Result<Option<Chunk>, StateError> {

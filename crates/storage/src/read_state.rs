@@ -64,6 +64,14 @@ macro_rules! impl_read_state {
                 Ok($crate::Read::place_at($reader, $crate::Read::committed($reader), position)?)
             }
 
+            fn log_leaf(
+                &self,
+                index: kvitto_ledger::LeafIndex,
+            ) -> Result<Option<Vec<u8>>, kvitto_ledger::StateError> {
+                let $this = self;
+                Ok($crate::Read::leaf($reader, index)?)
+            }
+
             fn status_chunk(
                 &self,
                 index: u64,

@@ -1,12 +1,14 @@
 //! Reserve, Anchor, SetStatus (RULES 5.6, 5.7, 5.9).
 
+use std::collections::BTreeSet;
+
 use kvitto_merkle::status::StatusValue;
 
 use super::chain::Chain;
 use super::{Context, Refused, View};
 use crate::form::ensure;
 use crate::ids::{AccreditationId, Commitment, Position, RegistrantNumber, TimeMs};
-use crate::record::{AnchoredRecord, RecordBody, ReservationRecord, StatusRecord};
+use crate::record::{AnchoredRecord, Record, RecordBody, ReservationRecord, StatusRecord};
 use crate::rejection::Rejection;
 use crate::state::{
     AccreditationKey, Identifier, ItemException, ItemOutcome, Place, PlaceContent, ReadState, Usage,
@@ -131,15 +133,11 @@ pub(super) fn set_status<S: ReadState>(
     body: &SetStatus,
 ) -> Result<Vec<ItemException>, Refused> {
     ensure(body.issuer == signer.did, Rejection::NotIssuer)?;
-    for id in view.accreditations_of(&signer.did)? {
-        let chain = Chain::find(view, AccreditationKey { subject: signer.did, id })?;
-        ensure(!chain.is_some_and(|chain| chain.is_frozen()), Rejection::StatusFrozen)?;
-    }
-
+    let frozen = frozen_accreditations(view, signer)?;
     let mut exceptions = Vec::new();
     let mut revoked = 0;
     for (index, item) in (0..).zip(&body.items) {
-        match set_one(view, signer, body, item) {
+        match set_one(view, signer, body, &frozen, item) {
             Ok(()) => revoked += u32::from(item.status.0 == StatusValue::Revoked),
             Err(Refused::Rejected(rejection)) => {
                 exceptions.push(ItemException { item: index, outcome: ItemOutcome::Skipped(rejection) });
@@ -161,9 +159,11 @@ fn set_one<S: ReadState>(
     view: &mut View<S>,
     signer: &Identifier,
     body: &SetStatus,
+    frozen: &BTreeSet<AccreditationId>,
     item: &StatusItem,
 ) -> Result<(), Refused> {
     let position = own_position(view, signer.number, item.target)?;
+    check_not_frozen(view, frozen, position)?;
     check_transition(view.status(position)?, item.status.0)?;
     let successor = match item.successor {
         None => None,
@@ -201,6 +201,41 @@ fn own_position<S: ReadState>(
             }
         }
     }
+}
+
+/// The accreditations of `signer` whose chain has a link that is suspended for key compromise.
+fn frozen_accreditations<S: ReadState>(
+    view: &View<S>,
+    signer: &Identifier,
+) -> Result<BTreeSet<AccreditationId>, Refused> {
+    let mut frozen = BTreeSet::new();
+    for id in view.accreditations_of(&signer.did)? {
+        let chain = Chain::find(view, AccreditationKey { subject: signer.did, id })?;
+        if chain.is_some_and(|chain| chain.is_frozen()) {
+            frozen.insert(id);
+        }
+    }
+    Ok(frozen)
+}
+
+/// RULES 5.9. Only the accreditation under which a credential was anchored counts: others may be a stranger's, given unasked.
+fn check_not_frozen<S: ReadState>(
+    view: &View<S>,
+    frozen: &BTreeSet<AccreditationId>,
+    position: Position,
+) -> Result<(), Refused> {
+    if frozen.is_empty() {
+        return Ok(());
+    }
+    let Some(Place { content: PlaceContent::Anchored { leaf }, .. }) = view.place(position)? else {
+        panic!("an anchored commitment is at a position that says so");
+    };
+    let leaf = view.leaf(leaf)?.expect("a place names a record of the log");
+    let record = Record::decode(&leaf).expect("the log holds records only");
+    let RecordBody::Anchored(anchored) = record.body else {
+        panic!("the place of a credential names the record that anchored it");
+    };
+    Ok(ensure(!frozen.contains(&anchored.accreditation), Rejection::StatusFrozen)?)
 }
 
 /// RULES 5.7.

@@ -165,6 +165,13 @@ impl<'a, S: ReadState> View<'a, S> {
         }
     }
 
+    /// A record of the log, of the block so far or of the present statement.
+    pub(crate) fn leaf(&self, index: LeafIndex) -> Result<Option<Vec<u8>>, StateError> {
+        let Some(new) = index.0.checked_sub(self.first_leaf) else { return self.state.log_leaf(index) };
+        let mut leaves = self.block.leaves.iter().chain(&self.pending.leaves);
+        Ok(usize::try_from(new).ok().and_then(|new| leaves.nth(new)).cloned())
+    }
+
     pub(crate) fn status(&self, position: Position) -> Result<StatusValue, StateError> {
         Ok(self.chunk(chunk_index(position.0))?.value(position.0))
     }

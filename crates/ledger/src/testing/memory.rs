@@ -8,7 +8,7 @@ use kvitto_merkle::status::Chunk;
 use crate::did::Did;
 use crate::execute::{ExecutedBlock, genesis_block};
 use crate::genesis::Genesis;
-use crate::ids::{AccreditationId, Commitment, Position, RegistrantNumber, StatementId};
+use crate::ids::{AccreditationId, Commitment, LeafIndex, Position, RegistrantNumber, StatementId};
 use crate::record::Record;
 use crate::state::{
     Accreditation, AccreditationKey, Changes, Identifier, Outcome, Place, ReadState, StateError, Tip, Usage,
@@ -99,6 +99,12 @@ impl ReadState for MemoryState {
 
     fn place(&self, position: Position) -> Result<Option<Place>, StateError> {
         Ok(self.changes.places.get(&position).copied())
+    }
+
+    fn log_leaf(&self, index: LeafIndex) -> Result<Option<Vec<u8>>, StateError> {
+        let after = self.blocks.partition_point(|block| block.first_leaf() <= index);
+        let holder = after.checked_sub(1).map(|height| &self.blocks[height]);
+        Ok(holder.and_then(|block| block.leaves.get((index.0 - block.first_leaf().0) as usize)).cloned())
     }
 
     fn status_chunk(&self, index: u64) -> Result<Option<Chunk>, StateError> {

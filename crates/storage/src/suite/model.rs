@@ -176,6 +176,7 @@ pub fn check_block(reader: &impl Read, block: &ExecutedBlock, certificate: &[u8]
     }
     for (index, leaf) in (first.0..).zip(&block.leaves) {
         assert_eq!(reader.leaf(LeafIndex(index)).expect("readable").as_ref(), Some(leaf));
+        assert_eq!(reader.log_leaf(LeafIndex(index)).expect("readable").as_ref(), Some(leaf));
         assert_eq!(reader.height_of_leaf(LeafIndex(index)).expect("readable"), Some(height));
     }
     for node in &block.log_nodes {
@@ -200,6 +201,7 @@ pub fn check_beyond(reader: &impl Read, newest: &ExecutedBlock) {
     assert_eq!(reader.body(next).expect("readable"), None);
     assert_eq!(reader.certificate(next).expect("readable"), None);
     assert_eq!(reader.leaf(LeafIndex(size)).expect("readable"), None);
+    assert_eq!(reader.log_leaf(LeafIndex(size)).expect("readable"), None);
     assert_eq!(reader.leaves(size..size + 5, 1_000).expect("readable"), Vec::<Vec<u8>>::new());
     assert_eq!(reader.height_of_leaf(LeafIndex(size)).expect("readable"), None);
     assert_eq!(reader.log_node(0, size).expect("readable"), None);

@@ -9,8 +9,8 @@ use kvitto_ledger::state::{Accreditation, AccreditationKey, Changes, Identifier,
 use kvitto_ledger::statement::envelope::sign;
 use kvitto_ledger::statement::{Body, Envelope, Statement};
 use kvitto_ledger::{
-    AccreditationId, Commitment, Did, Genesis, LedgerConfig, Nonce, Position, ReadState, RegistrantNumber,
-    SigningKey, StateError, StatementId, TimeMs, Tip,
+    AccreditationId, Commitment, Did, Genesis, LeafIndex, LedgerConfig, Nonce, Position, ReadState,
+    RegistrantNumber, SigningKey, StateError, StatementId, TimeMs, Tip,
 };
 use kvitto_merkle::Hash;
 use kvitto_merkle::status::Chunk;
@@ -116,8 +116,12 @@ impl Ledger {
     pub(crate) fn new() -> Self {
         let genesis = genesis();
         let block = genesis_block(&genesis);
-        let mut state =
-            Memory { tip: block.tip.clone(), changes: Changes::default(), nodes: BTreeMap::default() };
+        let mut state = Memory {
+            tip: block.tip.clone(),
+            changes: Changes::default(),
+            nodes: BTreeMap::default(),
+            leaves: Vec::new(),
+        };
         state.absorb(&block);
         Self { config: genesis.config.clone(), genesis, state, blocks: vec![block], nonce: 0 }
     }
@@ -155,6 +159,7 @@ pub(crate) struct Memory {
     tip: Tip,
     pub(crate) changes: Changes,
     nodes: BTreeMap<(u8, u64), Hash>,
+    leaves: Vec<Vec<u8>>,
 }
 
 impl Memory {
@@ -169,6 +174,7 @@ impl Memory {
         known.status_leaves.extend(new.status_leaves);
         known.outcomes.extend(new.outcomes);
         self.nodes.extend(block.status_nodes.iter().map(|node| ((node.level, node.index), node.hash)));
+        self.leaves.extend_from_slice(&block.leaves);
         self.tip = block.tip.clone();
     }
 }
@@ -202,6 +208,10 @@ impl ReadState for Memory {
 
     fn place(&self, position: Position) -> Result<Option<Place>, StateError> {
         Ok(self.changes.places.get(&position).copied())
+    }
+
+    fn log_leaf(&self, index: LeafIndex) -> Result<Option<Vec<u8>>, StateError> {
+        Ok(usize::try_from(index.0).ok().and_then(|index| self.leaves.get(index)).cloned())
     }
 
     fn status_chunk(&self, index: u64) -> Result<Option<Chunk>, StateError> {
