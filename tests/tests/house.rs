@@ -44,7 +44,6 @@ const HOMES: &[(&str, &[&str])] = &[
     ("malachitebft-core-consensus", &["kvitto-replica"]),
     ("malachitebft-core-types", &["kvitto-replica"]),
     ("malachitebft-signing", &["kvitto-replica"]),
-    ("malachitebft-peer", &["kvitto-replica"]),
     ("clap", &["kvitto-cli", "kvitto-node"]),
     ("tracing-subscriber", &["kvitto-node"]),
 ];
