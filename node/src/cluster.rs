@@ -71,6 +71,11 @@ impl Cluster {
         Ok(())
     }
 
+    /// A running member.
+    pub fn member(&self, index: usize) -> Option<&Node> {
+        self.members.get(index)?.as_ref()
+    }
+
     /// Where clients reach a member.
     pub fn url(&self, index: usize) -> String {
         self.urls[index].clone()

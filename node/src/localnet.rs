@@ -5,6 +5,8 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 
@@ -32,31 +34,35 @@ pub struct LocalnetArgs {
 /// Makes the ledger where it is not there yet, and runs it until interrupted.
 ///
 /// # Errors
-/// When a member cannot be made or started, or one has stopped by itself.
+/// When a member cannot be made or started, or all have ended by themselves.
 pub async fn run(args: &LocalnetArgs) -> Result<()> {
     let sandbox = match Sandbox::open(&args.dir)? {
         Some(sandbox) => sandbox,
         None => make(args)?,
     };
-    let mut members = Vec::new();
+    let (mut inputs, mut ends) = (Vec::new(), FuturesUnordered::new());
     for index in 0..sandbox.members() {
-        members.push(start(&sandbox, index).await?);
+        let Member { mut process, input } = start(&sandbox, index).await?;
+        inputs.push(input);
+        ends.push(async move { (index, process.wait().await) });
     }
     println!("Root TAO key: {}", sandbox.root_key().display());
     println!("Trust file:   {}", sandbox.trust_file().display());
     println!("Running; press Ctrl-C to stop.");
-    let stopped = tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => { interrupted?; None }
-        index = first_to_end(&mut members) => Some(index),
-    };
-    for Member { mut process, input } in members {
-        drop(input);
-        process.wait().await?;
+    loop {
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => break interrupted?,
+            Some((index, status)) = ends.next() => {
+                println!("member {} has ended ({}); start it again with", index + 1, status?);
+                println!("  kvitto-node run --config {}", sandbox.config(index).display());
+            }
+            else => bail!("every member has ended; their logs above say why"),
+        }
     }
-    match stopped {
-        Some(index) => bail!("member {} has stopped by itself; its log above says why", index + 1),
-        None => Ok(()),
-    }
+    // A member stops when its standard input ends.
+    drop(inputs);
+    while ends.next().await.is_some() {}
+    Ok(())
 }
 
 fn make(args: &LocalnetArgs) -> Result<Sandbox> {
@@ -96,15 +102,4 @@ async fn start(sandbox: &Sandbox, index: usize) -> Result<Member> {
         }
     }
     bail!("member {} did not start; its log above says why", index + 1)
-}
-
-async fn first_to_end(members: &mut [Member]) -> usize {
-    let ends = members.iter_mut().enumerate().map(|(index, member)| {
-        Box::pin(async move {
-            // An error is an end, too.
-            let _ = member.process.wait().await;
-            index
-        })
-    });
-    futures::future::select_all(ends).await.0
 }

@@ -1,5 +1,7 @@
 //! Logs, on standard error. Queries are never logged, and neither are contents of statements.
 
+use std::io::IsTerminal;
+
 use anyhow::{Context, Result, anyhow};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::Subscriber;
@@ -13,7 +15,10 @@ use crate::config::LogConfig;
 pub(crate) fn start(config: &LogConfig) -> Result<()> {
     let filter = config.filter.as_deref().unwrap_or("info,libp2p_swarm=warn,libp2p_gossipsub=error");
     let filter = EnvFilter::try_new(filter).with_context(|| format!("{filter:?} is not a log filter"))?;
-    let subscriber = Subscriber::builder().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = Subscriber::builder()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     let started = if config.json { subscriber.json().try_init() } else { subscriber.try_init() };
     started.map_err(|error| anyhow!("cannot start logging: {error}"))
 }

@@ -19,7 +19,7 @@ use kvitto_replica::{Options as ReplicaOptions, Replica, Standing, is_certified}
 use kvitto_storage::disk::{Opened, Options as StoreOptions, SetAside, SledStore};
 use kvitto_storage::faults::Faults;
 use kvitto_storage::files::OsDirectory;
-use kvitto_storage::{Journal, Store};
+use kvitto_storage::{Journal, Read, Store, audit};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -32,7 +32,7 @@ use crate::genesis_file::{GenesisFile, Timeouts};
 use crate::gossip;
 use crate::keys::MemberKeys;
 use crate::peers::PeerTable;
-use crate::report::Report;
+use crate::report::{Audit, Report};
 use crate::signer::{FileSigner, Found};
 
 /// Everything a node is started with.
@@ -182,6 +182,7 @@ impl Node {
 
         let admission = Admission::new(setup.genesis.ledger_id(), reader.clone());
         tokio::spawn(gossip::listen(heard, events_in.clone(), Arc::clone(&peers), admission.clone()));
+        spawn_audit(reader.clone(), report.clone())?;
         let desk = Desk::new(admission, reader.clone(), counter.clone(), events_in.clone());
 
         let public = bind(setup.api).await?;
@@ -371,6 +372,22 @@ fn spawn_core<S: Store + Send + 'static>(
         let _ = ended_in.send(runtime.block_on(core.run(events)));
     })?;
     Ok(tokio::spawn(async move { ended.await.unwrap_or_else(|_| Err(anyhow!("the core has panicked"))) }))
+}
+
+/// Audits the whole store on a thread of its own, beside the node; what it finds is seen by health checks and the operator.
+fn spawn_audit<R: Read>(reader: R, report: Report) -> Result<()> {
+    let audit = move || {
+        let found = match audit::everything(&reader, &mut |_| {}) {
+            Ok(()) => Audit::Good,
+            Err(error) => {
+                tracing::error!(%error, "the store is damaged");
+                Audit::Damaged(format!("the store is damaged: {:#}", anyhow!(error)))
+            }
+        };
+        report.set_audit(found);
+    };
+    std::thread::Builder::new().name("audit".into()).spawn(audit).context("cannot start the audit")?;
+    Ok(())
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener> {

@@ -33,7 +33,20 @@ struct Inner {
     peers: Arc<PeerTable>,
     evidence_folder: PathBuf,
     status: watch::Sender<Option<Status>>,
+    audit: watch::Sender<Audit>,
     health: watch::Sender<Health>,
+}
+
+/// How far the audit of the whole store is that runs beside the node (RULES 4.3).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Audit {
+    /// It runs.
+    #[default]
+    Running,
+    /// Everything is as it was written.
+    Good,
+    /// Something is not.
+    Damaged(String),
 }
 
 impl Report {
@@ -53,6 +66,7 @@ impl Report {
             peers,
             evidence_folder,
             status: watch::Sender::new(None),
+            audit: watch::Sender::default(),
             health: watch::Sender::new(Health::default()),
         }))
     }
@@ -62,9 +76,20 @@ impl Report {
         self.0.status.subscribe()
     }
 
+    /// How far the audit of the store is.
+    pub fn audit(&self) -> watch::Receiver<Audit> {
+        self.0.audit.subscribe()
+    }
+
+    /// The audit of the store has ended.
+    pub(crate) fn set_audit(&self, audit: Audit) {
+        self.0.audit.send_replace(audit);
+    }
+
     /// The replica has done something.
     pub(crate) fn set_status(&self, status: Status) {
-        let health = health_of(&status);
+        let mut health = health_of(&status);
+        health.reads &= !matches!(*self.0.audit.borrow(), Audit::Damaged(_));
         self.0.health.send_if_modified(|known| std::mem::replace(known, health) != health);
         self.0.status.send_if_modified(|known| {
             let changed = known.as_ref() != Some(&status);
@@ -135,6 +160,11 @@ impl Peers for Report {
             return vec![failure("replica", "the replica has not started", "wait, then look into the log")];
         };
         let mut findings = diagnose(&status, &self.0.peers, now());
+        if let Audit::Damaged(damage) = &*self.0.audit.borrow() {
+            let remedy =
+                "stop the node, move its data folder away, and start it: it fetches everything again";
+            findings.push(failure("store", damage, remedy));
+        }
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         findings
     }

@@ -3,6 +3,7 @@
 //! Method: a script over the command line, on nodes in this process with their own stores, keys and loopback ports.
 
 use kvitto_cli::Exit;
+use kvitto_node::report::Audit;
 use kvitto_tests::world::World;
 
 const TYPE: &str = "MicroCredential";
@@ -76,5 +77,9 @@ async fn a_ledger_of_one_member_works_the_same_way() {
     let receipt = world.path("credential-1.kvitto").to_str().unwrap().to_owned();
     let verified = world.kvitto(0, &school, &["verify", &receipt, "--credential", &file]).await.unwrap();
     assert!(verified.result["verdict"].is_object(), "{}", verified.printed);
+
+    let mut audit = world.cluster.member(0).unwrap().report().audit();
+    let ended = audit.wait_for(|audit| *audit != Audit::Running).await.unwrap().clone();
+    assert_eq!(ended, Audit::Good);
     world.cluster.stop().await.unwrap();
 }
