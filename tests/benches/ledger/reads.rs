@@ -17,24 +17,30 @@ use crate::TYPE;
 
 /// How long each is measured.
 const TIME: Duration = Duration::from_secs(5);
-/// Questions under way at once.
+/// Questions under way at once, and connections over which they go: verifiers do not share one.
 const CALLS_AT_ONCE: usize = 16;
+const CONNECTIONS: usize = 4;
 /// Places of the log from which credentials are taken that are asked about, and leaves taken from each.
 const SAMPLES: u64 = 16;
 const SAMPLE_LEAVES: u32 = 256;
 const MAX_AGE_S: u64 = 24 * 60 * 60;
 const CREDENTIAL: &str = include_str!("../../../node/samples/microcredential.json");
 
-/// `GetStatus` with full proof, per second, from one node: the generated gRPC client over one connection; the answers are not verified.
+/// `GetStatus` with full proof, per second, from one node: the generated gRPC client; the answers are not verified.
 pub(crate) async fn statuses_per_s(world: &World) -> Result<f64> {
     let url = world.cluster.url(0);
     let credentials = credentials(world, &url).await?;
-    let channel = Channel::from_shared(url)?.connect().await?;
+    let endpoint = Channel::from_shared(url)?;
+    let channels: Vec<Channel> = stream::repeat(endpoint)
+        .take(CONNECTIONS)
+        .then(|endpoint| async move { endpoint.connect().await })
+        .try_collect()
+        .await?;
     let start = Instant::now();
-    let calls = stream::iter(credentials.into_iter().cycle())
+    let calls = stream::iter(credentials.into_iter().cycle().zip(channels.into_iter().cycle()))
         .take_while(|_| std::future::ready(start.elapsed() < TIME))
-        .map(|credential| {
-            let mut node = StatusServiceClient::new(channel.clone());
+        .map(|(credential, channel)| {
+            let mut node = StatusServiceClient::new(channel);
             let request = v1::GetStatusRequest { credential: Some(credential), ..Default::default() };
             async move { node.get_status(request).await.map(|answer| answer.into_inner().receipt.len()) }
         });
