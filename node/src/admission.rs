@@ -2,25 +2,32 @@
 //!
 //! Form first, then the key that the newest state names, then the signature: the same functions that judge a proposed block.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use kvitto_ledger::execute::signer_key;
-use kvitto_ledger::{Checked, Envelope, LedgerId, ReadState, Rejection, StateError, TimeMs};
+use kvitto_ledger::execute::signer_key_bytes;
+use kvitto_ledger::{
+    Checked, Envelope, KeyBytes, LedgerId, PublicKey, ReadState, Rejection, StateError, TimeMs,
+};
 
 /// Statements that become valid later than this are refused, not kept.
 const AHEAD_MS_MAX: u64 = 60_000;
+
+/// Signers' keys that are remembered; when full, it begins anew.
+const KEYS_MAX: usize = 1024;
 
 /// Checks statements for one ledger against a state.
 #[derive(Clone, Debug)]
 pub struct Admission<R> {
     ledger: LedgerId,
     state: R,
+    keys: Arc<Keys>,
 }
 
 impl<R: ReadState> Admission<R> {
     /// Checks for `ledger`, with keys from `state`.
     pub fn new(ledger: LedgerId, state: R) -> Self {
-        Self { ledger, state }
+        Self { ledger, state, keys: Arc::default() }
     }
 
     /// The form of a statement.
@@ -39,7 +46,28 @@ impl<R: ReadState> Admission<R> {
         if envelope.statement().not_before.0 > now.0.saturating_add(AHEAD_MS_MAX) {
             return Ok(Err(Rejection::StatementNotYet));
         }
-        let key = signer_key(&self.state, &envelope.key_id(), envelope.statement().body.kind())?;
-        Ok(key.and_then(|key| envelope.verify(&key)))
+        let key = signer_key_bytes(&self.state, &envelope.key_id(), envelope.statement().body.kind())?;
+        Ok(key.and_then(|key| self.keys.read(&key)).and_then(|key| envelope.verify(&key)))
+    }
+}
+
+/// Usable keys as they were read: statements come from few signers, and unpacking a key costs a tenth of a verification.
+#[derive(Debug, Default)]
+struct Keys(Mutex<BTreeMap<KeyBytes, PublicKey>>);
+
+impl Keys {
+    fn read(&self, bytes: &KeyBytes) -> Result<PublicKey, Rejection> {
+        // An entry is inserted whole, whatever panicked.
+        let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = known().get(bytes) {
+            return Ok(*key);
+        }
+        let key = PublicKey::new(bytes).map_err(|_| Rejection::KeyInvalid)?;
+        let mut known = known();
+        if known.len() >= KEYS_MAX {
+            known.clear();
+        }
+        known.insert(*bytes, key);
+        Ok(key)
     }
 }

@@ -1,5 +1,7 @@
 //! What is written to the wire reads back as the same; what the domain cannot mean is refused at the first fault.
 
+use std::sync::Arc;
+
 use kvitto_ledger::state::{AccreditationKey, ItemException, ItemOutcome, Outcome, Suspension, Withdrawal};
 use kvitto_ledger::statement::body::{Policy, Reason};
 use kvitto_ledger::testing::{Actor, Ledger, commitment};
@@ -65,10 +67,10 @@ fn every_moment_reads_back() {
 fn organisations_and_accreditations_read_back() {
     let ledger = Ledger::with_school(1);
     for actor in [&ledger.root, &ledger.tao, &ledger.school] {
-        let identifier = ledger.state.identifier(&actor.did).unwrap().unwrap();
+        let identifier = Arc::unwrap_or_clone(ledger.state.identifier(&actor.did).unwrap().unwrap());
         assert_eq!(v1::Identifier::from(&identifier).try_into(), Ok(identifier));
         let key = AccreditationKey { subject: actor.did, id: actor.accreditation };
-        let plain = ledger.state.accreditation(&key).unwrap().unwrap();
+        let plain = Arc::unwrap_or_clone(ledger.state.accreditation(&key).unwrap().unwrap());
         let mut full = plain.clone();
         full.policy = Some(Policy { url: "https://policy.example".to_owned(), digest: Hash([1; 32]) });
         full.credential_digest = Some(Hash([2; 32]));

@@ -18,7 +18,7 @@ use crate::codec::encode;
 use crate::did::KeyId;
 use crate::document::VerificationMethod;
 use crate::genesis::{Genesis, LedgerConfig};
-use crate::ids::{HeaderId, Height, LeafIndex, Position, RegistrantNumber, StatementId, TimeMs};
+use crate::ids::{HeaderId, Height, KeyBytes, LeafIndex, Position, RegistrantNumber, StatementId, TimeMs};
 use crate::keys::PublicKey;
 use crate::record::{AccreditationRecord, BlockRecord, GenesisRecord, Record, RecordBody};
 use crate::rejection::Rejection;
@@ -118,7 +118,7 @@ pub fn build<S: ReadState>(
     let mut draft = Draft::new(state, config, &tip, time);
     let mut refused = Vec::new();
     for candidate in candidates {
-        match draft.push(candidate)? {
+        match draft.push(&candidate)? {
             Pushed::Taken => {}
             Pushed::Refused(id, rejection) => refused.push((id, rejection)),
             Pushed::Full => break,
@@ -153,7 +153,7 @@ pub fn execute<S: ReadState>(
     }
     let mut draft = Draft::new(state, config, &tip, header.time);
     for (index, statement) in (0..).zip(statements) {
-        match draft.push(statement.clone())? {
+        match draft.push(statement)? {
             Pushed::Taken => {}
             Pushed::Refused(_, rejection) => return Ok(Err(BlockFault::Statement { index, rejection })),
             Pushed::Full => return Ok(Err(BlockFault::TooLarge)),
@@ -174,8 +174,8 @@ pub fn judge<S: ReadState>(
     statement: &Checked,
 ) -> Result<Result<Outcome, Rejection>, StateError> {
     let tip = state.tip()?;
-    let mut draft = Draft::new(state, config, &tip, time);
-    Ok(match draft.push(statement.clone())? {
+    let mut draft = Draft { view: View::trial(state, &tip), ..Draft::new(state, config, &tip, time) };
+    Ok(match draft.push(statement)? {
         Pushed::Refused(_, rejection) => Err(rejection),
         Pushed::Full => unreachable!("a single statement fits into an empty block"),
         Pushed::Taken => Ok(draft.into_outcome(&statement.id())),
@@ -191,9 +191,21 @@ pub fn signer_key<S: ReadState>(
     key_id: &KeyId,
     kind: Kind,
 ) -> Result<Result<PublicKey, Rejection>, StateError> {
+    let key = signer_key_bytes(state, key_id, kind)?;
+    Ok(key.and_then(|key| PublicKey::new(&key).map_err(|_| Rejection::KeyInvalid)))
+}
+
+/// [`signer_key`] as published, for callers that have read most keys before: reading one costs a square root.
+///
+/// # Errors
+/// Outer: the state cannot be read. Inner: the rejections 200 to 203.
+pub fn signer_key_bytes<S: ReadState>(
+    state: &S,
+    key_id: &KeyId,
+    kind: Kind,
+) -> Result<Result<KeyBytes, Rejection>, StateError> {
     let signer = state.identifier(&key_id.did)?;
-    Ok(ledger_key(signer.as_ref(), key_id, kind)
-        .and_then(|key| PublicKey::new(&key).map_err(|_| Rejection::KeyInvalid)))
+    Ok(ledger_key(signer.as_deref(), key_id, kind))
 }
 
 /// Where the items of an `Anchor` are that its signer has anchored before; `None` where at least one is new.
@@ -238,7 +250,7 @@ impl<'a, S: ReadState> Draft<'a, S> {
         Self { state, config, tip, time, view, statements: Vec::new(), body_bytes: BODY_HEAD_BYTES }
     }
 
-    fn push(&mut self, statement: Checked) -> Result<Pushed, StateError> {
+    fn push(&mut self, statement: &Checked) -> Result<Pushed, StateError> {
         let body_bytes = self.body_bytes + body_bytes_of(statement.bytes().len());
         if body_bytes > BODY_BYTES_MAX {
             return Ok(Pushed::Full);
@@ -250,7 +262,7 @@ impl<'a, S: ReadState> Draft<'a, S> {
             index: u32::try_from(self.statements.len())
                 .expect("a body of 1 MiB holds fewer than 2^32 statements"),
         };
-        let applied = catch_unwind(AssertUnwindSafe(|| apply(&mut self.view, context, &statement)));
+        let applied = catch_unwind(AssertUnwindSafe(|| apply(&mut self.view, context, statement)));
         match applied.unwrap_or(Err(Refused::Rejected(Rejection::RulesPanic))) {
             Ok(()) => {}
             Err(Refused::Rejected(rejection)) => {

@@ -297,6 +297,39 @@ impl Record {
     }
 }
 
+/// The bytes that all `Anchored` records of one statement share: only position and commitment stand between them.
+#[derive(Debug)]
+pub(crate) struct AnchoredTemplate {
+    before: Vec<u8>,
+    after: Vec<u8>,
+}
+
+impl AnchoredTemplate {
+    /// For the records of one statement; the position and commitment of `record` do not count.
+    pub(crate) fn new(time: TimeMs, statement_id: StatementId, record: AnchoredRecord) -> Self {
+        let head = encode(&(RecordType::Anchored, RECORD_VERSION, time, statement_id)).len();
+        let between = own_fields(record.position, &record.commitment).len();
+        let mut before = Record { time, statement_id, body: RecordBody::Anchored(record) }.encode();
+        // Both arrays have a head of one byte.
+        let after = before.split_off(head + between);
+        before.truncate(head);
+        Self { before, after }
+    }
+
+    /// One record's leaf.
+    pub(crate) fn encode(&self, position: Position, commitment: &Commitment) -> Vec<u8> {
+        [&self.before, &own_fields(position, commitment)[..], &self.after].concat()
+    }
+}
+
+/// The encoded position and commitment, as they stand in a record.
+fn own_fields(position: Position, commitment: &Commitment) -> Vec<u8> {
+    let mut fields = encode(&(position, commitment));
+    // The head of the array that the two are encoded as.
+    fields.remove(0);
+    fields
+}
+
 /// `record_type, version, time, statement_id`.
 const HEAD_FIELDS: usize = 4;
 
@@ -333,5 +366,33 @@ impl<'de> Deserialize<'de> for Record {
             }
         }
         deserializer.deserialize_seq(Leaf)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_writes_what_the_record_alone_would() {
+        let record = AnchoredRecord {
+            position: Position(70_000),
+            commitment: Commitment([1; 32]),
+            issuer: Did::new([2; 16]),
+            accreditation: AccreditationId([3; 32]),
+            credential_type: "EuropeanDigitalCredential".into(),
+            algorithm: DigestAlgorithm::Sha256,
+            target: DigestTarget::Jcs,
+            bare: false,
+        };
+        let (time, statement_id) = (TimeMs(1_790_000_000_000), StatementId([4; 32]));
+        let template = AnchoredTemplate::new(time, statement_id, record.clone());
+        // CBOR writes a number in one of five lengths.
+        for position in [0, 23, 24, 255, 256, 65_535, 65_536, u64::from(u32::MAX), u64::MAX].map(Position) {
+            let commitment = Commitment([5; 32]);
+            let body = RecordBody::Anchored(AnchoredRecord { position, commitment, ..record.clone() });
+            let alone = Record { time, statement_id, body }.encode();
+            assert_eq!(template.encode(position, &commitment), alone, "{position}");
+        }
     }
 }

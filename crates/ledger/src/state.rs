@@ -1,6 +1,7 @@
 //! The state that follows from the log: what the rules look up, and what a block changes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kvitto_merkle::status::{Chunk, StatusSource};
 use kvitto_merkle::{Frontier, Hash};
@@ -29,11 +30,11 @@ pub trait ReadState {
     /// What is true after the newest block.
     fn tip(&self) -> Result<Tip, StateError>;
 
-    /// An organisation.
-    fn identifier(&self, did: &Did) -> Result<Option<Identifier>, StateError>;
+    /// An organisation. Shared, because almost every statement asks for the same few.
+    fn identifier(&self, did: &Did) -> Result<Option<Arc<Identifier>>, StateError>;
 
-    /// An accreditation.
-    fn accreditation(&self, key: &AccreditationKey) -> Result<Option<Accreditation>, StateError>;
+    /// An accreditation. Shared, because almost every statement asks for the same few.
+    fn accreditation(&self, key: &AccreditationKey) -> Result<Option<Arc<Accreditation>>, StateError>;
 
     /// Ids of everything an organisation was ever accredited for, ascending.
     fn accreditations_of(&self, subject: &Did) -> Result<Vec<AccreditationId>, StateError>;

@@ -18,6 +18,7 @@ use kvitto_merkle::status::{self, Chunk, StatusValue};
 use kvitto_merkle::{Frontier, Hash, leaf_hash};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 fn run(ledger: &Ledger, header: &Header, statements: &[Checked]) -> Result<(), BlockFault> {
     let executed = execute(&ledger.state, &ledger.world.genesis.config, header, statements);
@@ -466,7 +467,7 @@ impl ReadState for Trap<'_> {
         self.state.tip()
     }
 
-    fn identifier(&self, did: &Did) -> Result<Option<Identifier>, StateError> {
+    fn identifier(&self, did: &Did) -> Result<Option<Arc<Identifier>>, StateError> {
         if *did != self.at {
             return self.state.identifier(did);
         }
@@ -474,7 +475,7 @@ impl ReadState for Trap<'_> {
         Err(StateError("the disk is gone".into()))
     }
 
-    fn accreditation(&self, key: &AccreditationKey) -> Result<Option<Accreditation>, StateError> {
+    fn accreditation(&self, key: &AccreditationKey) -> Result<Option<Arc<Accreditation>>, StateError> {
         self.state.accreditation(key)
     }
 

@@ -1,8 +1,10 @@
 //! How a reader answers as the rules' [`ReadState`](kvitto_ledger::ReadState): about the newest committed block.
 
-use kvitto_ledger::Tip;
+use std::sync::Arc;
+
 use kvitto_ledger::ids::RegistrantNumber;
-use kvitto_ledger::state::Usage;
+use kvitto_ledger::state::{Accreditation, AccreditationKey, Identifier, Usage};
+use kvitto_ledger::{Did, Tip};
 
 use crate::error::StoreError;
 use crate::store::Read;
@@ -12,6 +14,14 @@ pub(crate) trait Newest: Read {
     fn newest_tip(&self) -> Tip;
 
     fn newest_usage(&self, registrant: RegistrantNumber) -> Result<Usage, StoreError>;
+
+    fn newest_identifier(&self, did: &Did) -> Result<Option<Arc<Identifier>>, StoreError> {
+        Ok(self.identifier_at(self.committed(), did)?.map(Arc::new))
+    }
+
+    fn newest_accreditation(&self, key: &AccreditationKey) -> Result<Option<Arc<Accreditation>>, StoreError> {
+        Ok(self.accreditation_at(self.committed(), key)?.map(Arc::new))
+    }
 }
 
 /// Implements `ReadState` for `$type` by asking the [`Newest`] that `$reader` gets from `$this`.
@@ -26,17 +36,18 @@ macro_rules! impl_read_state {
             fn identifier(
                 &self,
                 did: &kvitto_ledger::Did,
-            ) -> Result<Option<kvitto_ledger::state::Identifier>, kvitto_ledger::StateError> {
+            ) -> Result<Option<std::sync::Arc<kvitto_ledger::state::Identifier>>, kvitto_ledger::StateError> {
                 let $this = self;
-                Ok($crate::Read::identifier_at($reader, $crate::Read::committed($reader), did)?)
+                Ok($crate::read_state::Newest::newest_identifier($reader, did)?)
             }
 
             fn accreditation(
                 &self,
                 key: &kvitto_ledger::state::AccreditationKey,
-            ) -> Result<Option<kvitto_ledger::state::Accreditation>, kvitto_ledger::StateError> {
+            ) -> Result<Option<std::sync::Arc<kvitto_ledger::state::Accreditation>>, kvitto_ledger::StateError>
+            {
                 let $this = self;
-                Ok($crate::Read::accreditation_at($reader, $crate::Read::committed($reader), key)?)
+                Ok($crate::read_state::Newest::newest_accreditation($reader, key)?)
             }
 
             fn accreditations_of(

@@ -1,6 +1,6 @@
 //! Accreditation chains: from an accreditation up to its root.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::{Refused, View};
 use crate::did::Did;
@@ -14,7 +14,7 @@ use crate::statement::body::Reason;
 pub(crate) const LINKS_MAX: usize = 8;
 
 /// An accreditation and everything it hangs on: the accreditation first, the root last.
-pub(super) struct Chain(Vec<Rc<Accreditation>>);
+pub(super) struct Chain(Vec<Arc<Accreditation>>);
 
 impl Chain {
     /// The chain of an accreditation; `None` where there is no such accreditation.
@@ -66,7 +66,7 @@ impl Chain {
 
     /// Whether a link is suspended because a key was in wrong hands.
     pub(super) fn is_frozen(&self) -> bool {
-        let compromised = |link: &Rc<Accreditation>| {
+        let compromised = |link: &Arc<Accreditation>| {
             link.suspension.as_ref().is_some_and(|suspension| suspension.reason == Reason::KeyCompromise)
         };
         self.0.iter().any(compromised)
@@ -74,7 +74,7 @@ impl Chain {
 }
 
 /// Some links up to the root.
-pub(super) struct Links<'a>(&'a [Rc<Accreditation>]);
+pub(super) struct Links<'a>(&'a [Arc<Accreditation>]);
 
 impl Links<'_> {
     /// Whether all of them are in force at `time`.

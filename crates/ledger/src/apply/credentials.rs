@@ -59,6 +59,16 @@ pub(super) fn anchor<S: ReadState>(
     }
     ensure(known.iter().any(Option::is_none), Rejection::NothingNew)?;
 
+    let template = view.anchored_template(AnchoredRecord {
+        position: Position::default(),
+        commitment: Commitment::default(),
+        issuer: signer.did,
+        accreditation: body.accreditation,
+        credential_type: body.credential_type.clone(),
+        algorithm: body.algorithm,
+        target: body.target,
+        bare: body.bare,
+    });
     let mut exceptions = Vec::new();
     let mut reservations_used = 0;
     for (index, (item, known)) in (0..).zip(body.items.iter().zip(known)) {
@@ -68,7 +78,9 @@ pub(super) fn anchor<S: ReadState>(
         }
         reservations_used += u32::from(item.reserved.is_some());
         let position = item.reserved.unwrap_or_else(|| view.allocate(1));
-        anchor_item(view, signer, body, item.commitment, position)?;
+        let leaf = view.record_anchored(&template, position, &item.commitment);
+        view.put_place(position, Place { owner: signer.number, content: PlaceContent::Anchored { leaf } });
+        view.put_anchor(signer.number, item.commitment, position);
     }
     if reservations_used > 0 {
         let usage = view.usage(signer.number)?;
@@ -78,28 +90,6 @@ pub(super) fn anchor<S: ReadState>(
         view.put_usage(signer.number, Usage { reserved_unused, ..usage });
     }
     Ok(exceptions)
-}
-
-fn anchor_item<S: ReadState>(
-    view: &mut View<S>,
-    signer: &Identifier,
-    body: &Anchor,
-    commitment: Commitment,
-    position: Position,
-) -> Result<(), Refused> {
-    let leaf = view.record(RecordBody::Anchored(AnchoredRecord {
-        position,
-        commitment,
-        issuer: signer.did,
-        accreditation: body.accreditation,
-        credential_type: body.credential_type.clone(),
-        algorithm: body.algorithm,
-        target: body.target,
-        bare: body.bare,
-    }));
-    view.put_place(position, Place { owner: signer.number, content: PlaceContent::Anchored { leaf } });
-    view.put_anchor(signer.number, commitment, position);
-    Ok(())
 }
 
 /// A reserved position must be the signer's own and unused.

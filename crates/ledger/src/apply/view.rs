@@ -1,14 +1,12 @@
 //! A copy-on-write view of the state: the committed state, what the block has changed so far, and what the present statement changes.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use kvitto_merkle::status::{Chunk, StatusValue, chunk_index};
 
 use crate::did::Did;
 use crate::ids::{AccreditationId, Commitment, LeafIndex, Position, RegistrantNumber, StatementId, TimeMs};
-use crate::record::{LEAF_BYTES_MAX, Record, RecordBody};
+use crate::record::{AnchoredRecord, AnchoredTemplate, LEAF_BYTES_MAX, Record, RecordBody};
 use crate::state::{
     Accreditation, AccreditationKey, Changes, Identifier, Outcome, Place, ReadState, StateError, Tip, Usage,
 };
@@ -31,8 +29,8 @@ pub(crate) struct View<'a, S> {
     pending: Effects,
     statement_id: StatementId,
     time: TimeMs,
-    identifiers_read: RefCell<BTreeMap<Did, Option<Rc<Identifier>>>>,
-    accreditations_read: RefCell<BTreeMap<AccreditationKey, Option<Rc<Accreditation>>>>,
+    /// Whether only the verdict counts, so that nobody will read the records.
+    is_trial: bool,
 }
 
 impl<'a, S: ReadState> View<'a, S> {
@@ -48,9 +46,13 @@ impl<'a, S: ReadState> View<'a, S> {
             block: nothing,
             statement_id: StatementId::default(),
             time: TimeMs::default(),
-            identifiers_read: RefCell::default(),
-            accreditations_read: RefCell::default(),
+            is_trial: false,
         }
+    }
+
+    /// The same for a verdict alone: records are counted, not encoded.
+    pub(crate) fn trial(state: &'a S, tip: &Tip) -> Self {
+        Self { is_trial: true, ..Self::new(state, tip) }
     }
 
     /// Records that follow are caused by this statement, at this time.
@@ -98,38 +100,47 @@ impl<'a, S: ReadState> View<'a, S> {
 
     /// Appends a record of the present statement.
     pub(crate) fn record(&mut self, body: RecordBody) -> LeafIndex {
+        self.append(|time, statement_id| Record { time, statement_id, body }.encode())
+    }
+
+    /// What [`AnchoredTemplate`] needs to know about the present statement.
+    pub(crate) fn anchored_template(&self, record: AnchoredRecord) -> AnchoredTemplate {
+        AnchoredTemplate::new(self.time, self.statement_id, record)
+    }
+
+    /// Appends one of many `Anchored` records of the present statement.
+    pub(crate) fn record_anchored(
+        &mut self,
+        template: &AnchoredTemplate,
+        position: Position,
+        commitment: &Commitment,
+    ) -> LeafIndex {
+        self.append(|_, _| template.encode(position, commitment))
+    }
+
+    fn append(&mut self, encode: impl FnOnce(TimeMs, StatementId) -> Vec<u8>) -> LeafIndex {
         let leaf = self.next_leaf();
-        let bytes = Record { time: self.time, statement_id: self.statement_id, body }.encode();
+        let bytes = if self.is_trial { Vec::new() } else { encode(self.time, self.statement_id) };
         assert!(bytes.len() <= LEAF_BYTES_MAX, "form bounds everything that a record holds");
         self.pending.leaves.push(bytes);
         leaf
     }
 
-    pub(crate) fn identifier(&self, did: &Did) -> Result<Option<Rc<Identifier>>, StateError> {
-        if let Some(changed) = self.changed(|changes| changes.identifiers.get(did)) {
-            return Ok(Some(Rc::new(changed.clone())));
+    pub(crate) fn identifier(&self, did: &Did) -> Result<Option<Arc<Identifier>>, StateError> {
+        match self.changed(|changes| changes.identifiers.get(did)) {
+            Some(changed) => Ok(Some(Arc::new(changed.clone()))),
+            None => self.state.identifier(did),
         }
-        if let Some(read) = self.identifiers_read.borrow().get(did) {
-            return Ok(read.clone());
-        }
-        let read = self.state.identifier(did)?.map(Rc::new);
-        self.identifiers_read.borrow_mut().insert(*did, read.clone());
-        Ok(read)
     }
 
     pub(crate) fn accreditation(
         &self,
         key: &AccreditationKey,
-    ) -> Result<Option<Rc<Accreditation>>, StateError> {
-        if let Some(changed) = self.changed(|changes| changes.accreditations.get(key)) {
-            return Ok(Some(Rc::new(changed.clone())));
+    ) -> Result<Option<Arc<Accreditation>>, StateError> {
+        match self.changed(|changes| changes.accreditations.get(key)) {
+            Some(changed) => Ok(Some(Arc::new(changed.clone()))),
+            None => self.state.accreditation(key),
         }
-        if let Some(read) = self.accreditations_read.borrow().get(key) {
-            return Ok(read.clone());
-        }
-        let read = self.state.accreditation(key)?.map(Rc::new);
-        self.accreditations_read.borrow_mut().insert(*key, read.clone());
-        Ok(read)
     }
 
     pub(crate) fn accreditations_of(&self, subject: &Did) -> Result<Vec<AccreditationId>, StateError> {

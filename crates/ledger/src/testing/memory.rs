@@ -1,6 +1,7 @@
 //! A state in memory that keeps everything: the plainest thing that can stand behind the rules.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kvitto_merkle::Hash;
 use kvitto_merkle::status::Chunk;
@@ -75,12 +76,12 @@ impl ReadState for MemoryState {
         Ok(self.newest().tip.clone())
     }
 
-    fn identifier(&self, did: &Did) -> Result<Option<Identifier>, StateError> {
-        Ok(self.changes.identifiers.get(did).cloned())
+    fn identifier(&self, did: &Did) -> Result<Option<Arc<Identifier>>, StateError> {
+        Ok(self.changes.identifiers.get(did).cloned().map(Arc::new))
     }
 
-    fn accreditation(&self, key: &AccreditationKey) -> Result<Option<Accreditation>, StateError> {
-        Ok(self.changes.accreditations.get(key).cloned())
+    fn accreditation(&self, key: &AccreditationKey) -> Result<Option<Arc<Accreditation>>, StateError> {
+        Ok(self.changes.accreditations.get(key).cloned().map(Arc::new))
     }
 
     fn accreditations_of(&self, subject: &Did) -> Result<Vec<AccreditationId>, StateError> {

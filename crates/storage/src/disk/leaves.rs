@@ -5,6 +5,8 @@
 //!         8 ..  each leaf with its length (big-endian u16) before it
 //! ```
 
+use std::ops::Range;
+
 use kvitto_ledger::{Height, LeafIndex};
 
 use super::keys;
@@ -22,12 +24,32 @@ const PAGE_BYTES_MAX: usize = 64 * 1024;
 pub(super) struct LeafPage {
     pub(super) first: u64,
     pub(super) height: Height,
-    pub(super) leaves: Vec<Vec<u8>>,
+    bytes: Vec<u8>,
+    /// Where each leaf is in `bytes`.
+    places: Vec<Range<usize>>,
 }
 
 impl LeafPage {
-    pub(super) fn leaf(&self, index: LeafIndex) -> Option<&Vec<u8>> {
-        self.leaves.get(usize::try_from(index.0.checked_sub(self.first)?).ok()?)
+    fn new(first: u64, bytes: Vec<u8>) -> Option<Self> {
+        let height = Height(u64::from_be_bytes(*bytes.first_chunk()?));
+        let (mut places, mut next) = (Vec::new(), size_of::<u64>());
+        while next < bytes.len() {
+            let start = next + size_of::<u16>();
+            let len = u16::from_be_bytes(bytes.get(next..start)?.try_into().ok()?);
+            next = start + usize::from(len);
+            bytes.get(start..next)?;
+            places.push(start..next);
+        }
+        Some(Self { first, height, bytes, places })
+    }
+
+    pub(super) fn leaf(&self, index: LeafIndex) -> Option<&[u8]> {
+        let place = self.places.get(usize::try_from(index.0.checked_sub(self.first)?).ok()?)?;
+        Some(&self.bytes[place.clone()])
+    }
+
+    pub(super) fn leaves(&self) -> impl Iterator<Item = &[u8]> {
+        self.places.iter().map(|place| &self.bytes[place.clone()])
     }
 }
 
@@ -73,19 +95,6 @@ pub(super) fn page_of(trees: &Trees, leaf: LeafIndex) -> Result<Option<LeafPage>
     let Some((key, page)) = found else { return Ok(None) };
     let unreadable = || Damage::unreadable(TreeName::Leaves.name(), leaf);
     let first = u64::from_be_bytes(key.try_into().map_err(|_| unreadable())?);
-    let (height, leaves) = page.split_first_chunk().ok_or_else(unreadable)?;
-    let leaves = decode(leaves).ok_or_else(unreadable)?;
-    let page = LeafPage { first, height: Height(u64::from_be_bytes(*height)), leaves };
+    let page = LeafPage::new(first, page).ok_or_else(unreadable)?;
     Ok(page.leaf(leaf).is_some().then_some(page))
-}
-
-fn decode(mut rest: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let mut leaves = Vec::new();
-    while !rest.is_empty() {
-        let (len, after) = rest.split_first_chunk()?;
-        let (leaf, after) = after.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
-        leaves.push(leaf.to_vec());
-        rest = after;
-    }
-    Some(leaves)
 }

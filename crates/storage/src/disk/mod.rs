@@ -14,6 +14,7 @@
 
 mod ballast;
 mod block_rows;
+mod decoded;
 mod index_keys;
 mod keys;
 mod leaves;
@@ -114,7 +115,7 @@ impl Store for SledStore {
             assert!(follows, "a block follows the newest one");
             write_block(&store.shared, &store.faults, block, certificate)?;
             store.write_head(Head::after(&block.header, store.head.cosigned_size))?;
-            store.shared.newest_mut().tip = block.tip.clone();
+            store.shared.advance(block);
             Ok(())
         })
     }

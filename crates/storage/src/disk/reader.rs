@@ -20,7 +20,6 @@ use super::leaves::{self, LeafPage};
 use super::outcomes::{self, OutcomePlace};
 use super::places::PlacePage;
 use super::shared::Shared;
-use super::tiles;
 use super::trees::TreeName;
 use crate::error::{Damage, StoreError};
 use crate::read_state::{Newest, impl_read_state};
@@ -51,6 +50,10 @@ impl SledReader {
 
     /// The block's header and the number of positions after it; it must be committed.
     fn block(&self, at: Height) -> Result<(Header, u64), StoreError> {
+        let newest = self.tip(|tip| (tip.height() == at).then(|| (tip.header.clone(), tip.positions)));
+        if let Some(newest) = newest {
+            return Ok(newest);
+        }
         self.check(at)?;
         let block = self.0.block(at)?;
         block.ok_or_else(|| Damage::missing(TreeName::Blocks.name(), at).into())
@@ -92,6 +95,36 @@ impl SledReader {
         value.map(Some).map_err(|_| Damage::unreadable(tree.name(), super::rows::hex(&key)).into())
     }
 
+    fn shared_identifier(&self, at: Height, did: &Did) -> Result<Option<Arc<Identifier>>, StoreError> {
+        if let Some(kept) = self.0.decoded().identifier(at, did) {
+            return Ok(Some(kept));
+        }
+        self.check(at)?;
+        let key = |height| keys::identifier(did, height);
+        let read = self.blob_version(TreeName::Identifiers, &key(Height(0)), &key(at))?.map(Arc::new);
+        if let Some(identifier) = &read {
+            self.0.decoded().keep_identifier(at, identifier);
+        }
+        Ok(read)
+    }
+
+    fn shared_accreditation(
+        &self,
+        at: Height,
+        key: &AccreditationKey,
+    ) -> Result<Option<Arc<Accreditation>>, StoreError> {
+        if let Some(kept) = self.0.decoded().accreditation(at, key) {
+            return Ok(Some(kept));
+        }
+        self.check(at)?;
+        let row = |height| keys::accreditation(key, height);
+        let read = self.blob_version(TreeName::Accreditations, &row(Height(0)), &row(at))?.map(Arc::new);
+        if let Some(accreditation) = &read {
+            self.0.decoded().keep_accreditation(at, accreditation);
+        }
+        Ok(read)
+    }
+
     fn leaf_page(&self, leaf: LeafIndex) -> Result<Option<LeafPage>, StoreError> {
         if leaf.0 >= self.tip(|tip| tip.header.tree_size) {
             return Ok(None);
@@ -111,6 +144,14 @@ impl Newest for SledReader {
         let Some(row) = self.0.trees.row(TreeName::Usage, &key)? else { return Ok(Usage::default()) };
         let unreadable = |_| Damage::unreadable(TreeName::Usage.name(), registrant);
         Ok(decode_strict(&row, VALUE_BYTES_MAX).map_err(unreadable)?)
+    }
+
+    fn newest_identifier(&self, did: &Did) -> Result<Option<Arc<Identifier>>, StoreError> {
+        self.shared_identifier(self.committed(), did)
+    }
+
+    fn newest_accreditation(&self, key: &AccreditationKey) -> Result<Option<Arc<Accreditation>>, StoreError> {
+        self.shared_accreditation(self.committed(), key)
     }
 }
 
@@ -147,7 +188,7 @@ impl Read for SledReader {
     }
 
     fn leaf(&self, index: LeafIndex) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.leaf_page(index)?.and_then(|page| page.leaf(index).cloned()))
+        Ok(self.leaf_page(index)?.and_then(|page| page.leaf(index).map(<[u8]>::to_vec)))
     }
 
     fn leaves(&self, range: Range<u64>, bytes_max: usize) -> Result<Vec<Vec<u8>>, StoreError> {
@@ -156,12 +197,12 @@ impl Read for SledReader {
         while next < end {
             let page = self.leaf_page(LeafIndex(next))?.ok_or_else(|| Damage::missing("leaf", next))?;
             let skipped = (next - page.first) as usize;
-            for leaf in page.leaves.into_iter().skip(skipped).take((end - next) as usize) {
+            for leaf in page.leaves().skip(skipped).take((end - next) as usize) {
                 bytes += leaf.len();
                 if bytes > bytes_max && !leaves.is_empty() {
                     return Ok(leaves);
                 }
-                leaves.push(leaf);
+                leaves.push(leaf.to_vec());
                 next += 1;
             }
         }
@@ -187,7 +228,7 @@ impl Read for SledReader {
         if index >= complete {
             return Ok(None);
         }
-        let node = tiles::node(&self.0.trees, level, index)?;
+        let node = self.0.tiles.node(&self.0.trees, level, index)?;
         node.map(Some).ok_or_else(|| Damage::missing("log node", format!("{level}/{index}")).into())
     }
 
@@ -223,9 +264,7 @@ impl Read for SledReader {
     }
 
     fn identifier_at(&self, at: Height, did: &Did) -> Result<Option<Identifier>, StoreError> {
-        self.check(at)?;
-        let key = |height| keys::identifier(did, height);
-        self.blob_version(TreeName::Identifiers, &key(Height(0)), &key(at))
+        Ok(self.shared_identifier(at, did)?.map(Arc::unwrap_or_clone))
     }
 
     fn identifiers_at(
@@ -264,9 +303,7 @@ impl Read for SledReader {
         at: Height,
         key: &AccreditationKey,
     ) -> Result<Option<Accreditation>, StoreError> {
-        self.check(at)?;
-        let key = |height| keys::accreditation(key, height);
-        self.blob_version(TreeName::Accreditations, &key(Height(0)), &key(at))
+        Ok(self.shared_accreditation(at, key)?.map(Arc::unwrap_or_clone))
     }
 
     fn accreditations_at(&self, at: Height, subject: &Did) -> Result<Vec<AccreditationId>, StoreError> {

@@ -1,14 +1,17 @@
 //! What the writer and its readers have in common.
 
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use kvitto_ledger::codec::decode_strict;
+use kvitto_ledger::execute::ExecutedBlock;
 use kvitto_ledger::{Header, Height, Tip};
 
 use super::block_rows::{BLOCK_ROW_BYTES_MAX, BlockRow};
+use super::decoded::Decoded;
 use super::index_keys::{ANCHORS, STATEMENTS};
 use super::keys;
 use super::runs::Index;
+use super::tiles::TileCache;
 use super::trees::{TreeName, Trees};
 use crate::error::{Damage, StoreError};
 use crate::store::Published;
@@ -19,6 +22,8 @@ pub(super) struct Shared {
     pub(super) trees: Trees,
     newest: RwLock<Newest>,
     indexes: RwLock<Indexes>,
+    decoded: Mutex<Decoded>,
+    pub(super) tiles: TileCache,
 }
 
 /// The newest durable block and checkpoint.
@@ -40,19 +45,23 @@ impl Shared {
     pub(super) fn open(trees: Trees) -> Result<Option<Self>, StoreError> {
         let Some(tip) = trees.row(TreeName::Meta, keys::TIP)? else { return Ok(None) };
         let unreadable = || Damage::unreadable("tip", "");
-        let tip = decode_strict(&tip, BLOCK_ROW_BYTES_MAX).map_err(|_| unreadable())?;
+        let tip: Tip = decode_strict(&tip, BLOCK_ROW_BYTES_MAX).map_err(|_| unreadable())?;
         let published = read_published(&trees)?;
         let indexes =
             Indexes { anchors: Index::open(&trees, ANCHORS)?, statements: Index::open(&trees, STATEMENTS)? };
-        let newest = Newest { tip, published };
-        Ok(Some(Self { trees, newest: RwLock::new(newest), indexes: RwLock::new(indexes) }))
+        Ok(Some(Self::with(trees, Newest { tip, published }, indexes)))
     }
 
     /// For an empty database, into which block 0 with this tip is about to be written.
     pub(super) fn begin(trees: Trees, tip: Tip) -> Self {
         let indexes = Indexes { anchors: Index::empty(ANCHORS), statements: Index::empty(STATEMENTS) };
-        let newest = Newest { tip, published: None };
-        Self { trees, newest: RwLock::new(newest), indexes: RwLock::new(indexes) }
+        Self::with(trees, Newest { tip, published: None }, indexes)
+    }
+
+    fn with(trees: Trees, newest: Newest, indexes: Indexes) -> Self {
+        let decoded = Mutex::new(Decoded::new(newest.tip.height()));
+        let (newest, indexes) = (RwLock::new(newest), RwLock::new(indexes));
+        Self { trees, newest, indexes, decoded, tiles: TileCache::default() }
     }
 
     pub(super) fn newest(&self) -> RwLockReadGuard<'_, Newest> {
@@ -61,6 +70,18 @@ impl Shared {
 
     pub(super) fn newest_mut(&self) -> RwLockWriteGuard<'_, Newest> {
         self.newest.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a committed block the newest one.
+    pub(super) fn advance(&self, block: &ExecutedBlock) {
+        // Together, so that nobody sees entries of the block before under the new tip.
+        let (mut newest, mut decoded) = (self.newest_mut(), self.decoded());
+        decoded.advance(block.header.height, &block.changes);
+        newest.tip = block.tip.clone();
+    }
+
+    pub(super) fn decoded(&self) -> MutexGuard<'_, Decoded> {
+        self.decoded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn indexes(&self) -> RwLockReadGuard<'_, Indexes> {

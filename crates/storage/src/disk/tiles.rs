@@ -1,9 +1,10 @@
 //! The log's hashes, in halves of C2SP tiles: 128 consecutive perfect nodes of every eighth level.
 //!
 //! Full rows are never written again; the one at each level's right edge is, whenever it grows. The levels between are hashed
-//! when they are asked for.
+//! when they are asked for, and kept for the next one who asks: a path needs eight nodes of a row, and one costs up to 127 hashes.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use kvitto_merkle::log::PerfectNode;
 use kvitto_merkle::tile::TILE_HEIGHT;
@@ -40,19 +41,90 @@ pub(super) fn put_nodes(trees: &Trees, rows: &mut Rows, nodes: &[PerfectNode]) -
     Ok(())
 }
 
-/// A perfect node; `None` where the stored rows do not reach that far.
-pub(super) fn node(trees: &Trees, level: u8, index: u64) -> Result<Option<Hash>, StoreError> {
-    let height = level % TILE_HEIGHT;
-    let Some(first) = index.checked_mul(1 << height) else { return Ok(None) };
-    let key = keys::tile(level / TILE_HEIGHT, first / TILE_ROW_HASHES);
-    let Some(row) = trees.raw(TreeName::Tiles, &key)? else { return Ok(None) };
-    let (hashes, _) = row.as_chunks::<{ Hash::BYTES }>();
-    let offset = (first % TILE_ROW_HASHES) as usize;
-    let Some(hashes) = hashes.get(offset..offset + (1 << height)) else { return Ok(None) };
-    let mut nodes: Vec<Hash> = hashes.iter().copied().map(Hash).collect();
-    while nodes.len() > 1 {
-        let (pairs, _) = nodes.as_chunks::<2>();
-        nodes = pairs.iter().map(|[left, right]| node_hash(left, right)).collect();
+/// A row with the levels above it, as far as the row reached when it was read: rows only grow, so what it says stays true.
+#[derive(Debug)]
+struct Expanded {
+    level: u8,
+    row: u64,
+    /// Perfect nodes by their height above the row's own hashes.
+    heights: [Vec<Hash>; TILE_HEIGHT as usize],
+}
+
+impl Expanded {
+    fn new(level: u8, row: u64, stored: &[u8]) -> Self {
+        let (hashes, _) = stored.as_chunks::<{ Hash::BYTES }>();
+        let mut heights: [Vec<Hash>; TILE_HEIGHT as usize] = Default::default();
+        let mut below: Vec<Hash> = hashes.iter().copied().map(Hash).collect();
+        for height in &mut heights {
+            let (pairs, _) = below.as_chunks::<2>();
+            let above = pairs.iter().map(|[left, right]| node_hash(left, right)).collect();
+            *height = std::mem::replace(&mut below, above);
+        }
+        Self { level, row, heights }
     }
-    Ok(nodes.pop())
+
+    fn node(&self, height: u8, offset: u64) -> Option<Hash> {
+        self.heights[usize::from(height)].get(usize::try_from(offset).ok()?).copied()
+    }
+}
+
+/// Rows that are kept: 8 KiB each, so at most 16 MiB.
+const SLOTS: usize = 2_048;
+
+/// The rows read last, one for each slot.
+#[derive(Debug)]
+pub(super) struct TileCache(Vec<Mutex<Option<Arc<Expanded>>>>);
+
+impl Default for TileCache {
+    fn default() -> Self {
+        Self(std::iter::repeat_with(Mutex::default).take(SLOTS).collect())
+    }
+}
+
+impl TileCache {
+    /// A perfect node; `None` where the stored rows do not reach that far.
+    pub(super) fn node(&self, trees: &Trees, level: u8, index: u64) -> Result<Option<Hash>, StoreError> {
+        let height = level % TILE_HEIGHT;
+        let nodes_per_row = TILE_ROW_HASHES >> height;
+        let (level, row, offset) = (level / TILE_HEIGHT, index / nodes_per_row, index % nodes_per_row);
+        let slot = &self.0[slot(level, row)];
+        // Entries are replaced whole, whatever panicked.
+        let kept = slot.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let kept = kept.filter(|kept| (kept.level, kept.row) == (level, row));
+        if let Some(node) = kept.and_then(|kept| kept.node(height, offset)) {
+            return Ok(Some(node));
+        }
+        let Some(stored) = trees.raw(TreeName::Tiles, &keys::tile(level, row))? else { return Ok(None) };
+        let read = Arc::new(Expanded::new(level, row, &stored));
+        let node = read.node(height, offset);
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(read);
+        Ok(node)
+    }
+}
+
+/// Neighbours of one level get slots of their own; the few rows of higher levels lie apart from them.
+fn slot(level: u8, row: u64) -> usize {
+    let spread = row.wrapping_add(u64::from(level).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    (spread % SLOTS as u64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_has_the_perfect_nodes_that_it_reaches() {
+        let hash = |number: u8| Hash([number; 32]);
+        let stored: Vec<u8> = (0..7).flat_map(|number| hash(number).0).collect();
+        let row = Expanded::new(0, 0, &stored);
+        let pair = |left| node_hash(&hash(left), &hash(left + 1));
+        assert_eq!(row.node(0, 6), Some(hash(6)));
+        assert_eq!(row.node(0, 7), None);
+        assert_eq!(row.node(1, 2), Some(pair(4)));
+        assert_eq!(row.node(1, 3), None);
+        assert_eq!(row.node(2, 0), Some(node_hash(&pair(0), &pair(2))));
+        assert_eq!(row.node(2, 1), None);
+        let full = Expanded::new(0, 0, &[1; 128 * 32]);
+        assert!(full.node(7, 0).is_some());
+    }
 }

@@ -1,6 +1,7 @@
 //! A ledger in memory with fixed keys: statements in, executed blocks out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kvitto_ledger::execute::{ExecutedBlock, build, genesis_block, signer_key};
 use kvitto_ledger::genesis::{KeyRole, Limits, Member, MemberKey, Root};
@@ -184,12 +185,12 @@ impl ReadState for Memory {
         Ok(self.tip.clone())
     }
 
-    fn identifier(&self, did: &Did) -> Result<Option<Identifier>, StateError> {
-        Ok(self.changes.identifiers.get(did).cloned())
+    fn identifier(&self, did: &Did) -> Result<Option<Arc<Identifier>>, StateError> {
+        Ok(self.changes.identifiers.get(did).cloned().map(Arc::new))
     }
 
-    fn accreditation(&self, key: &AccreditationKey) -> Result<Option<Accreditation>, StateError> {
-        Ok(self.changes.accreditations.get(key).cloned())
+    fn accreditation(&self, key: &AccreditationKey) -> Result<Option<Arc<Accreditation>>, StateError> {
+        Ok(self.changes.accreditations.get(key).cloned().map(Arc::new))
     }
 
     fn accreditations_of(&self, subject: &Did) -> Result<Vec<AccreditationId>, StateError> {
