@@ -353,13 +353,22 @@ pub struct Changes {
 impl Changes {
     /// Adds what came later; on the same key the later one stays.
     pub(crate) fn absorb(&mut self, later: Self) {
-        self.identifiers.extend(later.identifiers);
-        self.accreditations.extend(later.accreditations);
-        self.usage.extend(later.usage);
-        self.places.extend(later.places);
-        self.anchors.extend(later.anchors);
-        self.chunks.extend(later.chunks);
-        self.status_leaves.extend(later.status_leaves);
-        self.outcomes.extend(later.outcomes);
+        absorb(&mut self.identifiers, later.identifiers);
+        absorb(&mut self.accreditations, later.accreditations);
+        absorb(&mut self.usage, later.usage);
+        absorb(&mut self.places, later.places);
+        absorb(&mut self.anchors, later.anchors);
+        absorb(&mut self.chunks, later.chunks);
+        absorb(&mut self.status_leaves, later.status_leaves);
+        absorb(&mut self.outcomes, later.outcomes);
+    }
+}
+
+/// A statement is often the first of its block to change something, and thousands of entries need not be inserted twice.
+fn absorb<K: Ord, V>(earlier: &mut BTreeMap<K, V>, later: BTreeMap<K, V>) {
+    if earlier.is_empty() {
+        *earlier = later;
+    } else {
+        earlier.extend(later);
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct View<'a, S> {
     pending: Effects,
     statement_id: StatementId,
     time: TimeMs,
-    /// Whether only the verdict counts, so that nobody will read the records.
+    /// Whether only the verdict counts.
     is_trial: bool,
 }
 
@@ -50,7 +50,7 @@ impl<'a, S: ReadState> View<'a, S> {
         }
     }
 
-    /// The same for a verdict alone: records are counted, not encoded.
+    /// The same for the verdict on one statement: `Anchored` records, of which there may be thousands, are counted, not encoded.
     pub(crate) fn trial(state: &'a S, tip: &Tip) -> Self {
         Self { is_trial: true, ..Self::new(state, tip) }
     }
@@ -100,28 +100,29 @@ impl<'a, S: ReadState> View<'a, S> {
 
     /// Appends a record of the present statement.
     pub(crate) fn record(&mut self, body: RecordBody) -> LeafIndex {
-        self.append(|time, statement_id| Record { time, statement_id, body }.encode())
+        self.append(Record { time: self.time, statement_id: self.statement_id, body }.encode())
     }
 
-    /// What [`AnchoredTemplate`] needs to know about the present statement.
+    /// What the `Anchored` records of the present statement share.
     pub(crate) fn anchored_template(&self, record: AnchoredRecord) -> AnchoredTemplate {
         AnchoredTemplate::new(self.time, self.statement_id, record)
     }
 
-    /// Appends one of many `Anchored` records of the present statement.
+    /// Appends one of the `Anchored` records of the present statement.
     pub(crate) fn record_anchored(
         &mut self,
         template: &AnchoredTemplate,
         position: Position,
         commitment: &Commitment,
     ) -> LeafIndex {
-        self.append(|_, _| template.encode(position, commitment))
+        // Nothing of the same statement reads them, and a trial ends with it.
+        let bytes = if self.is_trial { Vec::new() } else { template.encode(position, commitment) };
+        self.append(bytes)
     }
 
-    fn append(&mut self, encode: impl FnOnce(TimeMs, StatementId) -> Vec<u8>) -> LeafIndex {
-        let leaf = self.next_leaf();
-        let bytes = if self.is_trial { Vec::new() } else { encode(self.time, self.statement_id) };
+    fn append(&mut self, bytes: Vec<u8>) -> LeafIndex {
         assert!(bytes.len() <= LEAF_BYTES_MAX, "form bounds everything that a record holds");
+        let leaf = self.next_leaf();
         self.pending.leaves.push(bytes);
         leaf
     }
