@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kvitto_ledger::execute::{ExecutedBlock, execute, signer_key};
+use kvitto_ledger::execute::{BlockFault, ExecutedBlock, execute, signer_key};
 use kvitto_ledger::statement::Kind;
 use kvitto_ledger::{
     BlockBody, Checked, Envelope, Header, KeyId, LedgerConfig, LedgerId, PublicKey, ReadState, Rejection,
@@ -59,7 +59,7 @@ pub(crate) enum Begun {
     /// It is not this header's body.
     OtherBody,
     /// It makes the block invalid.
-    Invalid(String),
+    Invalid(BlockFault),
     /// All signatures have been checked before.
     Ready(Vec<Checked>),
     /// These signatures must be checked.
@@ -81,21 +81,22 @@ pub(crate) fn begin<R: ReadState>(
     let mut keys = Keys::new(state);
     let mut statements = Vec::with_capacity(body.0.len());
     let mut asked = Vec::new();
-    for bytes in body.0 {
+    for (index, bytes) in (0..).zip(body.0) {
+        let invalid = |rejection| Ok(Begun::Invalid(BlockFault::Statement { index, rejection }));
         if let Some(checked) = mempool.by_bytes(&bytes) {
             if !keys.names(checked)? {
-                return Ok(Begun::Invalid(Rejection::KeyUnknown.to_string()));
+                return invalid(Rejection::KeyUnknown);
             }
             statements.push(Some(checked.clone()));
             continue;
         }
         let envelope = match Envelope::decode(bytes, ledger) {
             Ok(envelope) => envelope,
-            Err(rejection) => return Ok(Begun::Invalid(rejection.to_string())),
+            Err(rejection) => return invalid(rejection),
         };
         match keys.key(&envelope.key_id(), envelope.statement().body.kind())? {
             Ok(key) => asked.push((envelope, key)),
-            Err(rejection) => return Ok(Begun::Invalid(rejection.to_string())),
+            Err(rejection) => return invalid(rejection),
         }
         statements.push(None);
     }
@@ -105,16 +106,20 @@ pub(crate) fn begin<R: ReadState>(
 
 impl Pending {
     /// Puts the answers in their places.
-    pub(crate) fn complete(self, answers: Vec<Result<Checked, Rejection>>) -> Result<Vec<Checked>, String> {
+    ///
+    /// # Panics
+    /// When there are fewer answers than questions.
+    pub(crate) fn complete(
+        self,
+        answers: Vec<Result<Checked, Rejection>>,
+    ) -> Result<Vec<Checked>, BlockFault> {
         let mut answers = answers.into_iter();
-        let place = |statement: Option<Checked>| match statement {
-            Some(checked) => Ok(checked),
-            None => match answers.next() {
-                Some(answer) => answer.map_err(|rejection| rejection.to_string()),
-                None => Err("a signature check was not answered".to_owned()),
-            },
+        let place = |(index, statement): (u32, Option<Checked>)| {
+            let checked =
+                statement.map_or_else(|| answers.next().expect("every signature check is answered"), Ok);
+            checked.map_err(|rejection| BlockFault::Statement { index, rejection })
         };
-        self.statements.into_iter().map(place).collect()
+        (0..).zip(self.statements).map(place).collect()
     }
 
     fn known(self) -> Vec<Checked> {
@@ -128,6 +133,6 @@ pub(crate) fn finish<R: ReadState>(
     statements: &[Checked],
     config: &LedgerConfig,
     state: &R,
-) -> Result<Result<Arc<ExecutedBlock>, String>, StateError> {
-    Ok(execute(state, config, header, statements)?.map(Arc::new).map_err(|fault| fault.to_string()))
+) -> Result<Result<Arc<ExecutedBlock>, BlockFault>, StateError> {
+    Ok(execute(state, config, header, statements)?.map(Arc::new))
 }

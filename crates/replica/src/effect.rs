@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kvitto_ledger::execute::ExecutedBlock;
+use kvitto_ledger::execute::{BlockFault, ExecutedBlock};
 use kvitto_ledger::{Envelope, Height, PublicKey, Rejection, StatementId};
 use thiserror::Error;
 
@@ -197,7 +197,7 @@ pub enum Fault {
     Body,
     /// A proposed block is not valid.
     #[error("a proposed block is not valid: {0}")]
-    Block(String),
+    Block(BlockFault),
     /// Blocks served for catching up are out of order, or their certificates do not verify.
     #[error("served blocks are not in order, or not certified")]
     Blocks,
@@ -227,7 +227,7 @@ pub enum Halt {
         /// Which.
         height: Height,
         /// How.
-        fault: String,
+        fault: BlockFault,
     },
     /// The journal holds something that this build cannot have written.
     #[error("the journal cannot be read: {0}")]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kvitto_ledger::execute::BlockFault;
 use kvitto_ledger::genesis::RULES_VERSION;
 use kvitto_ledger::{ReadState, TimeMs};
 use malachitebft_core_consensus::Input as EngineInput;
@@ -124,16 +125,17 @@ impl<S: Signer> Replica<S> {
         body: Arc<[u8]>,
         state: &R,
     ) -> Result<(), Halt> {
+        let unreadable = |fault: BlockFault| Halt::Journal(fault.to_string());
         let statements = match check::begin(header, &body, &self.ledger, &self.mempool, state)? {
             Begun::Ready(statements) => statements,
             Begun::Asked(pending, items) => {
                 let answers = items.into_iter().map(|(envelope, key)| envelope.verify(&key)).collect();
-                pending.complete(answers).map_err(Halt::Journal)?
+                pending.complete(answers).map_err(unreadable)?
             }
             Begun::OtherBody => return Err(Halt::Journal("a body is not its header's".to_owned())),
-            Begun::Invalid(fault) => return Err(Halt::Journal(fault)),
+            Begun::Invalid(fault) => return Err(unreadable(fault)),
         };
-        let block = check::finish(header, &statements, &self.config, state)?.map_err(Halt::Journal)?;
+        let block = check::finish(header, &statements, &self.config, state)?.map_err(unreadable)?;
         self.blocks.add_valid(block, body);
         Ok(())
     }
