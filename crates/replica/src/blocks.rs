@@ -36,13 +36,21 @@ struct Candidate {
     header: Arc<Header>,
     body: Option<Arc<[u8]>>,
     check: Check,
-    /// The rounds of its signed proposals, each with its proposer.
-    proposals: BTreeMap<u32, usize>,
+    /// Its signed proposals, by round.
+    proposals: BTreeMap<u32, Signed>,
     /// Pushed by this peer before any proposal.
     pushed_by: Option<Peer>,
     handed: bool,
     pull: Option<RequestId>,
     pulls: u32,
+}
+
+/// What is known of the proposals of one block in one round.
+#[derive(Debug)]
+struct Signed {
+    proposer: usize,
+    /// What the own clock said when it came first; `None` while there is none that the clock is asked about.
+    timely: Option<bool>,
 }
 
 #[derive(Debug)]
@@ -62,6 +70,8 @@ pub(crate) struct Known {
     pub(crate) round: u32,
     /// Place in the configuration.
     pub(crate) proposer: usize,
+    /// What the own clock says of its time, where it is asked (RULES 2.1).
+    pub(crate) timely: Option<bool>,
 }
 
 /// A candidate to be handed to the engine.
@@ -72,24 +82,32 @@ pub(crate) struct Handed {
 }
 
 impl Blocks {
-    /// Whether this value has been proposed in this round before.
+    /// Whether this value has been proposed in this round.
     pub(crate) fn is_proposed(&self, id: &HeaderId, round: u32) -> bool {
-        self.candidates.get(id).is_some_and(|candidate| candidate.proposals.contains_key(&round))
+        self.signed(id, round).is_some()
+    }
+
+    /// Whether the own clock stood against this value when it was first proposed in this round as a new one.
+    pub(crate) fn is_untimely(&self, id: &HeaderId, round: u32) -> bool {
+        self.signed(id, round).is_some_and(|signed| signed.timely == Some(false))
+    }
+
+    fn signed(&self, id: &HeaderId, round: u32) -> Option<&Signed> {
+        self.candidates.get(id)?.proposals.get(&round)
     }
 
     /// Remembers a signed proposal; `false` when there is no room for its value.
     pub(crate) fn propose(&mut self, known: Known) -> bool {
         let in_round =
             self.candidates.values().filter(|candidate| candidate.proposals.contains_key(&known.round));
-        let new = !self
-            .candidates
-            .get(&known.id)
-            .is_some_and(|candidate| candidate.proposals.contains_key(&known.round));
-        if new && in_round.count() >= PER_ROUND_MAX {
+        if !self.is_proposed(&known.id, known.round) && in_round.count() >= PER_ROUND_MAX {
             return false;
         }
         let candidate = self.candidates.entry(known.id).or_insert_with(|| Candidate::new(known.header));
-        candidate.proposals.entry(known.round).or_insert(known.proposer);
+        let signed = Signed { proposer: known.proposer, timely: None };
+        let signed = candidate.proposals.entry(known.round).or_insert(signed);
+        // The first verdict stands, however often the proposal comes.
+        signed.timely = signed.timely.or(known.timely);
         true
     }
 
@@ -186,7 +204,7 @@ impl Blocks {
     /// A proposed block of which the engine is to be told now.
     pub(crate) fn hand_over(&mut self) -> Option<Handed> {
         self.candidates.values_mut().filter(|candidate| !candidate.handed).find_map(|candidate| {
-            let (&first_round, &proposer) = candidate.proposals.first_key_value()?;
+            let (&first_round, &Signed { proposer, .. }) = candidate.proposals.first_key_value()?;
             let valid = match candidate.check {
                 Check::Valid(_) => true,
                 Check::Invalid => false,
@@ -236,8 +254,8 @@ impl Blocks {
             .iter()
             .filter(|(_, candidate)| candidate.is_missing_body() && candidate.pull.is_none())
             .filter_map(|(id, candidate)| {
-                let (_, proposer) = candidate.proposals.first_key_value()?;
-                Some((*id, *proposer, candidate.pulls))
+                let (_, signed) = candidate.proposals.first_key_value()?;
+                Some((*id, signed.proposer, candidate.pulls))
             })
             .collect()
     }
@@ -297,5 +315,42 @@ impl EarlyBodies {
             .filter(|(_, (header, _))| header.height == height)
             .map(|(from, (header, body))| (from, header, body))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kvitto_ledger::execute::genesis_block;
+    use kvitto_ledger::testing::World;
+
+    use super::*;
+
+    /// What is remembered after proposals of one value in one round, each with what the clock says of it.
+    fn untimely(verdicts: &[Option<bool>]) -> bool {
+        let block = genesis_block(&World::new(1).genesis);
+        let header = Arc::new(block.header);
+        let mut blocks = Blocks::default();
+        for timely in verdicts {
+            let known =
+                Known { header: Arc::clone(&header), id: block.id, round: 3, proposer: 0, timely: *timely };
+            assert!(blocks.propose(known));
+        }
+        assert!(blocks.is_proposed(&block.id, 3) && !blocks.is_proposed(&block.id, 2));
+        blocks.is_untimely(&block.id, 3)
+    }
+
+    #[test]
+    fn the_first_verdict_of_the_clock_stands_and_a_proof_of_lock_is_none() {
+        for (verdicts, expected) in [
+            (&[None][..], false),
+            (&[Some(true)], false),
+            (&[Some(false)], true),
+            (&[Some(false), Some(true)], true),
+            (&[Some(true), Some(false)], false),
+            (&[None, Some(false)], true),
+            (&[Some(false), None, None], true),
+        ] {
+            assert_eq!(untimely(verdicts), expected, "{verdicts:?}");
+        }
     }
 }

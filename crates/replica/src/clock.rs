@@ -4,19 +4,19 @@
 //! clock is *held back* from the engine until the propose timeout of its round has made this member prevote nil; then the engine
 //! gets it, and the value is as valid as any. Otherwise one faulty member could leave two others locked on a value that the fourth
 //! calls invalid for ever. It is the proposal that is held, not the value: the same value proposed anew in a later round is
-//! judged again, while one that is proposed with a proof of lock is not.
+//! judged again, while one that is proposed with a proof of lock is not. What the clock said when a proposal came first is
+//! remembered beside its block, in [`crate::blocks`], and stands for every copy of it.
 
-use kvitto_ledger::{HeaderId, TimeMs};
-use malachitebft_core_types::{Round, Value as _};
+use kvitto_ledger::TimeMs;
+use malachitebft_core_types::{Round, SignedProposal};
 
-use crate::codec::ConsensusMessage;
-use crate::engine::context::Proposal;
+use crate::engine::context::{Context, Proposal};
 
 /// How far a new block's time may lie from the own clock, in milliseconds.
 const TIMELY_MS: u64 = 5_000;
 
 /// Whether a new block's time is near the own clock.
-fn is_timely(block: TimeMs, now: TimeMs) -> bool {
+pub(crate) fn is_timely(block: TimeMs, now: TimeMs) -> bool {
     block.0.abs_diff(now.0) <= TIMELY_MS
 }
 
@@ -25,31 +25,28 @@ pub(crate) fn wait_ms(newest: TimeMs, now: TimeMs) -> u64 {
     (newest.0 + 1).saturating_sub(now.0)
 }
 
-/// Whether the clock stands against giving the engine this proposal now; `arrived` is the own clock when it came.
-pub(crate) fn is_untimely(proposal: &Proposal, arrived: TimeMs) -> bool {
-    proposal.pol_round == Round::Nil && !is_timely(proposal.value.header().time, arrived)
+/// Whether the clock is asked about this proposal: it is of a new value, without a proof of lock.
+pub(crate) fn is_judged(proposal: &Proposal) -> bool {
+    proposal.pol_round == Round::Nil
 }
 
 /// Untimely proposals of the height in progress. What is kept here was admitted by [`crate::blocks`], a few of each round.
 #[derive(Debug, Default)]
-pub(crate) struct Held(Vec<(u32, HeaderId, ConsensusMessage)>);
+pub(crate) struct Held(Vec<SignedProposal<Context>>);
 
 impl Held {
-    pub(crate) fn keep(&mut self, proposal: &Proposal, message: ConsensusMessage) {
-        if !self.contains(proposal) {
-            self.0.push((proposal.point().round, proposal.value.id(), message));
+    pub(crate) fn keep(&mut self, proposal: SignedProposal<Context>) {
+        if !self.0.iter().any(|held| held.message == proposal.message) {
+            self.0.push(proposal);
         }
     }
 
-    pub(crate) fn contains(&self, proposal: &Proposal) -> bool {
-        let (round, id) = (proposal.point().round, proposal.value.id());
-        self.0.iter().any(|held| held.0 == round && held.1 == id)
-    }
-
     /// A proposal whose time is no matter any more, with the engine in `round`.
-    pub(crate) fn release(&mut self, round: u32, in_propose_step: bool) -> Option<ConsensusMessage> {
-        let place = self.0.iter().position(|held| is_released(held.0, round, in_propose_step))?;
-        Some(self.0.remove(place).2)
+    pub(crate) fn release(&mut self, round: u32, in_propose_step: bool) -> Option<SignedProposal<Context>> {
+        let released =
+            |held: &SignedProposal<Context>| is_released(held.point().round, round, in_propose_step);
+        let place = self.0.iter().position(released)?;
+        Some(self.0.remove(place))
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kvitto_ledger::{Height, TimeMs};
 
 use crate::codec::ConsensusMessage;
+use crate::engine::context::Proposal;
 
 /// Heights after the newest block for which messages are kept.
 pub(crate) const HEIGHTS_AHEAD: u64 = 4;
@@ -53,16 +54,21 @@ impl EarlyMessages {
         self.heights.get(&height).map_or(0, |early| early.members.len())
     }
 
-    /// The messages for a height that are here, each with the time of its arrival.
-    pub(crate) fn messages(&self, height: Height) -> impl Iterator<Item = (TimeMs, &ConsensusMessage)> {
+    /// The proposals for a height that are here, each with the time of its arrival.
+    pub(crate) fn proposals(&self, height: Height) -> Vec<(Proposal, TimeMs)> {
         let kept = self.heights.get(&height).into_iter().flat_map(|early| early.kept.values().flatten());
-        kept.map(|(arrived, message)| (*arrived, message))
+        let proposal = |(arrived, message): &(TimeMs, ConsensusMessage)| match message {
+            ConsensusMessage::Proposal(proposal) => Some((proposal.message.clone(), *arrived)),
+            _ => None,
+        };
+        kept.filter_map(proposal).collect()
     }
 
-    /// The messages of a height that starts, with the times of their arrival; and of none before it.
-    pub(crate) fn take(&mut self, height: Height) -> Vec<(TimeMs, ConsensusMessage)> {
+    /// The messages of a height that starts; those before it are forgotten.
+    pub(crate) fn take(&mut self, height: Height) -> Vec<ConsensusMessage> {
         self.heights = self.heights.split_off(&height);
-        self.heights.remove(&height).unwrap_or_default().kept.into_values().flatten().collect()
+        let early = self.heights.remove(&height).unwrap_or_default();
+        early.kept.into_values().flatten().map(|(_, message)| message).collect()
     }
 
     /// Forgets what is for this height and before.

@@ -1,15 +1,17 @@
 //! A cluster of replicas in memory: virtual time, a network and disks that fail, all from one seed.
 //!
 //! Every effect is carried out as a node does, and every promise is asserted as it is made ([`Witness`]). Only the public interface
-//! of the replica is used, besides reading its messages.
+//! of the replica is used, besides reading its messages, and forging them ([`Liar`]).
 
 mod cluster;
+mod liar;
 mod node;
 mod random;
 mod statements;
 mod witness;
 
 pub use cluster::{Cluster, Network, Wire};
+pub use liar::Liar;
 pub use node::Node;
 pub use random::Random;
 pub use statements::{Statements, all_executed};

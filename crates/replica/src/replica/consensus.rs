@@ -43,48 +43,55 @@ impl<S: Signer> Replica<S> {
         };
         self.hear(&message, &signers);
         let next = height == self.next_height();
+        let running = next && matches!(self.phase, Phase::Running);
+        // What is not kept is not learned either: the next copy of it is then the first.
+        if !running && !self.keep_early(from, height, signers, &message) {
+            self.report(Some(from), Fault::BufferFull);
+            return Verdict::Ignore;
+        }
         if let ConsensusMessage::Proposal(proposal) = &message
             && next
+            && !self.learn(proposal, self.now)
         {
-            let known = self.blocks.is_proposed(&proposal.value.id(), round_of(proposal));
-            if !self.learn(&proposal.message) {
-                self.report(Some(from), Fault::TooFarAhead);
-                return Verdict::Ignore;
-            }
-            // Each is judged once, when it comes first.
-            let untimely = !known && clock::is_untimely(proposal, self.now);
-            if matches!(self.phase, Phase::Running) && (untimely || self.held.contains(proposal)) {
-                self.held.keep(&proposal.message.clone(), message);
-                return Verdict::Accept;
-            }
+            self.report(Some(from), Fault::TooFarAhead);
+            return Verdict::Ignore;
         }
-        if next && matches!(self.phase, Phase::Running) {
-            self.engine.message(message);
-            return Verdict::Accept;
+        if running {
+            self.give(message);
         }
-        self.keep_early(from, height, signers, message)
+        Verdict::Accept
     }
 
-    /// A message for a height that has not started here.
+    /// Keeps a message for a height that has not started here; `false` when there is no room.
     fn keep_early(
         &mut self,
         from: Peer,
         height: Height,
         signers: Vec<usize>,
-        message: ConsensusMessage,
-    ) -> Verdict {
+        message: &ConsensusMessage,
+    ) -> bool {
         // Votes and proposals count as their signer's; a certificate, which anybody can send, as its sender's.
-        let sender = match &message {
+        let sender = match message {
             ConsensusMessage::Vote(_) | ConsensusMessage::Proposal(_) => signers[0],
             ConsensusMessage::Polka(_) | ConsensusMessage::Round(_) => from.0 as usize,
         };
-        let kept =
-            sender < self.config.members.len() && self.early.push(height, sender, signers, self.now, message);
-        if !kept {
-            self.report(Some(from), Fault::BufferFull);
-            return Verdict::Ignore;
+        sender < self.config.members.len()
+            && self.early.push(height, sender, signers, self.now, message.clone())
+    }
+
+    /// Gives the engine a message of the height in progress. A proposal must have been learned, and may have to wait.
+    fn give(&mut self, message: ConsensusMessage) {
+        if let ConsensusMessage::Proposal(proposal) = &message {
+            let (id, round) = (proposal.value.id(), round_of(proposal));
+            if !self.blocks.is_proposed(&id, round) {
+                return;
+            }
+            if clock::is_judged(proposal) && self.blocks.is_untimely(&id, round) {
+                self.held.keep(proposal.clone());
+                return;
+            }
         }
-        Verdict::Accept
+        self.engine.message(message);
     }
 
     /// The members whose good signatures the message carries, at least one.
@@ -138,27 +145,26 @@ impl<S: Signer> Replica<S> {
         }
     }
 
-    /// Remembers which block is proposed, so that its body can be fetched and checked; `false` when there is no room.
-    fn learn(&mut self, proposal: &Proposal) -> bool {
+    /// Remembers which block is proposed, so that its body can be fetched and checked, and what the own clock said of it when it
+    /// `arrived`; `false` when there is no room.
+    fn learn(&mut self, proposal: &Proposal, arrived: TimeMs) -> bool {
         let current = if matches!(self.phase, Phase::Running) { self.engine.round() } else { 0 };
         if round_of(proposal) > current.saturating_add(ROUNDS_AHEAD) {
             return false;
         }
-        self.known(proposal).is_some_and(|known| self.blocks.propose(known))
+        let timely =
+            clock::is_judged(proposal).then(|| clock::is_timely(proposal.value.header().time, arrived));
+        self.known(proposal).is_some_and(|known| self.blocks.propose(Known { timely, ..known }))
     }
 
     /// Proposals for the next height may have come before the newest block was here.
     pub(super) fn learn_early_proposals(&mut self) {
-        let proposal = |(_, message): (TimeMs, &ConsensusMessage)| match message {
-            ConsensusMessage::Proposal(proposal) => Some(proposal.message.clone()),
-            _ => None,
-        };
-        let proposals: Vec<_> = self.early.messages(self.next_height()).filter_map(proposal).collect();
-        for proposal in proposals {
-            self.learn(&proposal);
+        for (proposal, arrived) in self.early.proposals(self.next_height()) {
+            self.learn(&proposal, arrived);
         }
     }
 
+    /// A proposal as it is known without a look at the clock.
     pub(super) fn known(&self, proposal: &Proposal) -> Option<Known> {
         let header = proposal.value.header();
         Some(Known {
@@ -166,6 +172,7 @@ impl<S: Signer> Replica<S> {
             id: proposal.value.id(),
             round: round_of(proposal),
             proposer: self.members().index(&proposal.address)?,
+            timely: None,
         })
     }
 
@@ -226,13 +233,8 @@ impl<S: Signer> Replica<S> {
         self.phase = Phase::Running;
         self.wanted = None;
         self.engine.start(next, self.may_sign(), Vec::new());
-        for (arrived, message) in self.early.take(next) {
-            match &message {
-                ConsensusMessage::Proposal(proposal) if clock::is_untimely(proposal, arrived) => {
-                    self.held.keep(&proposal.message.clone(), message);
-                }
-                _ => self.engine.message(message),
-            }
+        for message in self.early.take(next) {
+            self.give(message);
         }
     }
 
@@ -258,8 +260,8 @@ impl<S: Signer> Replica<S> {
         }
         let released = self.held.release(self.engine.round(), self.engine.in_propose_step());
         let found = released.is_some();
-        if let Some(message) = released {
-            self.engine.message(message);
+        if let Some(proposal) = released {
+            self.engine.message(ConsensusMessage::Proposal(proposal));
         }
         found
     }

@@ -434,6 +434,6 @@ fn serve(node: &Node, from: Height, count_max: u32, bytes_max: usize) -> Vec<u8>
     encode_blocks(&parts)
 }
 
-fn peer(index: usize) -> Peer {
+pub(super) fn peer(index: usize) -> Peer {
     Peer(u32::try_from(index).expect("few members"))
 }

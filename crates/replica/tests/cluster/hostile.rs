@@ -1,24 +1,13 @@
 //! Bytes that no honest peer sends: counted, dropped, and never a panic.
 
 use kvitto_ledger::codec::encode;
-use kvitto_ledger::testing::World;
-use kvitto_ledger::{HeaderId, KeyBytes, Signature};
-use kvitto_replica::testing::{Cluster, Network, Random, Statements, all_executed};
+use kvitto_ledger::{HeaderId, Height, KeyBytes, Signature};
+use kvitto_replica::signer::{Point, Step};
+use kvitto_replica::testing::{Cluster, Liar, Network, Random, Statements, all_executed};
 use kvitto_replica::{Effect, Fault, Input, Peer, ReplyToken, Topic, Verdict, VerdictToken};
 
 fn message(kind: u8, content: &impl serde::Serialize) -> Vec<u8> {
     [&[1, kind][..], &encode(content)].concat()
-}
-
-fn vote_of(world: &World, member: usize, height: u64, round: u32) -> Vec<u8> {
-    let key = &world.members[member].consensus;
-    let public = key.public().bytes();
-    let mut signed = [&b"kvitto/vote/v1\0"[..], &world.ledger_id.0, &[1]].concat();
-    signed.extend(height.to_be_bytes());
-    signed.extend(round.to_be_bytes());
-    signed.push(0);
-    signed.extend(public.0);
-    message(16, &(1_u8, height, round, None::<HeaderId>, public, key.sign(&signed)))
 }
 
 /// The first fault that a running member finds, and its verdict.
@@ -44,6 +33,8 @@ fn check(cluster: &mut Cluster, bytes: Vec<u8>, verdict: Verdict, fault: Option<
 #[test]
 fn messages_out_of_range_are_dropped_for_the_reason() {
     let mut cluster = Cluster::new(4, 1);
+    let liar = Liar::new(&mut cluster, 1);
+    let vote = |round| liar.vote(Point { height: Height(1), round, step: Step::Prevote }, None);
     let world = cluster.world.clone();
     let (key, none) = (world.members[1].consensus.public().bytes(), Signature([0; 64]));
     let id = HeaderId([1; 32]);
@@ -85,8 +76,8 @@ fn messages_out_of_range_are_dropped_for_the_reason() {
             Some(Fault::TooFarAhead),
         ),
         (message(16, &(1_u8, 0_u64, 0_u32, Some(id), key, none)), Verdict::Ignore, None),
-        (vote_of(&world, 1, 1, 999_999), Verdict::Accept, None),
-        (vote_of(&world, 1, 1, 0), Verdict::Accept, None),
+        (vote(999_999), Verdict::Accept, None),
+        (vote(0), Verdict::Accept, None),
     ] {
         check(&mut cluster, bytes, verdict, fault);
     }
@@ -95,10 +86,10 @@ fn messages_out_of_range_are_dropped_for_the_reason() {
 #[test]
 fn early_messages_of_one_member_do_not_fill_the_memory() {
     let mut cluster = Cluster::new(4, 1);
-    let world = cluster.world.clone();
+    let liar = Liar::new(&mut cluster, 1);
     let mut full = 0;
     for round in 0..200 {
-        let bytes = vote_of(&world, 1, 3, round).into();
+        let bytes = liar.vote(Point { height: Height(3), round, step: Step::Prevote }, None).into();
         let gossip = Input::Gossip { topic: Topic::Consensus, from: Peer(1), token: VerdictToken(0), bytes };
         let effects = cluster.handle(0, gossip);
         full += effects

@@ -3,10 +3,11 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use kvitto_ledger::testing::{MemoryState, World};
-use kvitto_ledger::{Header, Height, TimeMs, execute};
+use kvitto_ledger::Height;
+use kvitto_ledger::testing::{HOUR_MS, YEAR_MS};
 use kvitto_replica::Topic;
-use kvitto_replica::testing::{Cluster, Statements, all_executed};
+use kvitto_replica::signer::{Point, Step};
+use kvitto_replica::testing::{Cluster, Liar, Statements, all_executed};
 
 #[test]
 fn a_tampered_body_gets_nil_votes_and_the_next_proposer_decides() {
@@ -34,9 +35,8 @@ fn an_equivocating_proposer_is_found_out_and_does_not_split_the_others() {
     for seed in 0..10 {
         let mut cluster = Cluster::new(4, seed);
         let mut statements = Statements::new(&cluster);
-        cluster.witness.liars.insert(1);
-        let world = cluster.world.clone();
-        let forged = forge_proposal(&world, 1, 0, &empty_block(&cluster, 1));
+        let liar = Liar::new(&mut cluster, 1);
+        let forged = liar.proposal(0, None, &liar.empty_block(&cluster, 1));
         let seen = Rc::new(RefCell::new(0));
         let sent = Rc::clone(&seen);
         cluster.tamper = Some(Box::new(move |wire| {
@@ -59,51 +59,22 @@ fn an_equivocating_proposer_is_found_out_and_does_not_split_the_others() {
     }
 }
 
-/// The bytes of a proposal of a new value by this member, signed with its key.
-fn forge_proposal(world: &World, member: usize, round: u32, header: &Header) -> Vec<u8> {
-    let key = &world.members[member].consensus;
-    let public = key.public().bytes();
-    let mut message = [&b"kvitto/proposal/v1\0"[..], &world.ledger_id.0].concat();
-    message.extend(header.height.0.to_be_bytes());
-    message.extend(round.to_be_bytes());
-    message.push(0);
-    message.extend(header.id().0);
-    message.extend(public.0);
-    let content = (round, header, None::<u32>, public, key.sign(&message));
-    [&[1, 17][..], &kvitto_ledger::codec::encode(&content)].concat()
-}
-
 #[test]
 fn both_proposals_of_a_liar_are_kept_as_evidence() {
     let mut cluster = Cluster::new(4, 2);
     let mut statements = Statements::new(&cluster);
-    cluster.witness.liars.insert(1);
-    let world = cluster.world.clone();
-    let forged = forge_proposal(&world, 1, 0, &empty_block(&cluster, 1));
+    let liar = Liar::new(&mut cluster, 1);
+    let forged = liar.proposal(0, None, &liar.empty_block(&cluster, 1));
     cluster.submit(0, statements.next());
     cluster.run_for(1_000, |cluster| {
         cluster.nodes[2].replica.as_ref().is_some_and(|replica| replica.status().round.is_some())
     });
-    let gossip = kvitto_replica::Input::Gossip {
-        topic: Topic::Consensus,
-        from: kvitto_replica::Peer(1),
-        token: kvitto_replica::VerdictToken(0),
-        bytes: forged.into(),
-    };
-    cluster.input(2, gossip);
+    liar.tell(&mut cluster, 2, Topic::Consensus, forged);
     cluster.run_ms(10_000);
     assert_eq!(cluster.nodes[2].evidence.len(), 1);
     let evidence =
         kvitto_replica::codec::Evidence::decode(&cluster.nodes[2].evidence[0]).expect("its own bytes");
     assert_ne!(evidence.first, evidence.second);
-}
-
-/// The header of a valid block 1 without statements, this far ahead of true time.
-fn empty_block(cluster: &Cluster, ahead_ms: u64) -> Header {
-    let genesis = &cluster.world.genesis;
-    let state = MemoryState::new(genesis);
-    let time = TimeMs(cluster.now.0 + ahead_ms);
-    execute::build(&state, &genesis.config, time, []).expect("memory is readable").block.header
 }
 
 /// Everybody knows the value, and that it is valid, from its first proposal on; yet its time is a reason to prevote nil each time
@@ -112,10 +83,9 @@ fn empty_block(cluster: &Cluster, ahead_ms: u64) -> Header {
 fn a_block_from_the_far_future_is_never_decided_however_often_it_is_proposed() {
     let mut cluster = Cluster::new(4, 3);
     let mut statements = Statements::new(&cluster);
-    cluster.witness.liars.insert(1);
-    let world = cluster.world.clone();
-    let future = empty_block(&cluster, 3_600_000);
-    let forged: Vec<_> = (0..12).map(|round| forge_proposal(&world, 1, round, &future)).collect();
+    let liar = Liar::new(&mut cluster, 1);
+    let future = liar.empty_block(&cluster, HOUR_MS);
+    let forged: Vec<_> = (0..12).map(|round| liar.proposal(round, None, &future)).collect();
     let rounds = Rc::new(RefCell::new(Vec::new()));
     let proposed = Rc::clone(&rounds);
     cluster.tamper = Some(Box::new(move |wire| {
@@ -135,5 +105,35 @@ fn a_block_from_the_far_future_is_never_decided_however_often_it_is_proposed() {
     cluster.submit(0, statement);
     assert!(cluster.run_for(200_000, |cluster| all_executed(cluster, &[id])));
     assert!(rounds.borrow().contains(&0) && rounds.borrow().contains(&4) && rounds.borrow().contains(&8));
+    assert!(cluster.nodes[0].state.newest().header.time <= cluster.now);
+}
+
+/// While a height is idle, a proposal for which the liar has left no room is not kept. It used to be remembered as seen all the
+/// same, so that it was not judged by the clock when it came again: one member could have a block of any time decided, and after
+/// one from far ahead no proposer's clock ever passes it.
+#[test]
+fn a_block_from_the_far_future_is_held_back_though_its_first_copy_was_dropped() {
+    let mut cluster = Cluster::new(4, 3);
+    let mut statements = Statements::new(&cluster);
+    let liar = Liar::new(&mut cluster, 1);
+    let future = liar.proposal(0, None, &liar.empty_block(&cluster, YEAR_MS));
+    let mute = |to| (1, to);
+    cluster.cut.extend([0, 2, 3].map(mute));
+    let steps = [Step::Prevote, Step::Precommit];
+    let points = (0..12).flat_map(|round| steps.map(|step| Point { height: Height(1), round, step }));
+    let fill = points.map(|point| liar.vote(point, None));
+    let told: Vec<_> = fill.chain([future.clone(), future]).collect();
+    for bytes in told {
+        for honest in [0, 2, 3] {
+            liar.tell(&mut cluster, honest, Topic::Consensus, bytes.clone());
+        }
+    }
+    cluster.run_ms(10_000);
+    assert_eq!(cluster.height(), Height(0), "one member alone starts nothing");
+    let statement = statements.next();
+    let id = statement.id();
+    cluster.submit(0, statement);
+    let done = cluster.run_for(30_000, |cluster| cluster.nodes[0].finals.contains(&id));
+    assert!(done, "{}", cluster.nodes[0].state.newest().header.time);
     assert!(cluster.nodes[0].state.newest().header.time <= cluster.now);
 }

@@ -1,0 +1,101 @@
+//! A member that signs whatever it is told to: messages that no honest member would send, with good signatures.
+
+use std::sync::Arc;
+
+use kvitto_ledger::testing::{MemberKeys, World};
+use kvitto_ledger::{Header, HeaderId, LedgerId, TimeMs, execute};
+use kvitto_merkle::Checkpoint;
+use kvitto_merkle::note::cosignature_message;
+use malachitebft_core_types::{NilOrVal, Round, SignedMessage, VoteType};
+
+use super::{Cluster, cluster::peer};
+use crate::codec::{CosignatureMessage, encode_proposal, encode_vote};
+use crate::engine::context::{Address, Height, Proposal, Value, Vote};
+use crate::input::{Input, Topic, VerdictToken};
+use crate::signer::{Head, Point, Step};
+
+/// The keys of a member, and what it can make of them.
+#[derive(Clone, Debug)]
+pub struct Liar {
+    /// Place in the configuration.
+    pub member: usize,
+    origin: String,
+    ledger: LedgerId,
+    keys: MemberKeys,
+}
+
+impl Liar {
+    /// Lies as this member of the cluster, of which nothing is asserted any more.
+    pub fn new(cluster: &mut Cluster, member: usize) -> Self {
+        cluster.witness.liars.insert(member);
+        let World { genesis, ledger_id, members, .. } = &cluster.world;
+        Self { member, origin: genesis.origin.clone(), ledger: *ledger_id, keys: members[member].clone() }
+    }
+
+    fn address(&self) -> Address {
+        Address(self.keys.consensus.public().bytes())
+    }
+
+    /// A vote, for nil or a block.
+    ///
+    /// # Panics
+    /// When the point is a proposal's.
+    pub fn vote(&self, point: Point, block: Option<HeaderId>) -> Vec<u8> {
+        let vote_type = match point.step {
+            Step::Prevote => VoteType::Prevote,
+            Step::Precommit => VoteType::Precommit,
+            Step::Proposal => panic!("a proposal is no vote"),
+        };
+        let vote = Vote {
+            vote_type,
+            height: Height(point.height),
+            round: Round::new(point.round),
+            value: block.map_or(NilOrVal::Nil, NilOrVal::Val),
+            address: self.address(),
+        };
+        let signature = self.keys.consensus.sign(&vote.sign_bytes(&self.ledger));
+        encode_vote(&SignedMessage::new(vote, signature))
+    }
+
+    /// A proposal, of a new value or with a round in which it is said to have been locked.
+    pub fn proposal(&self, round: u32, locked_in: Option<u32>, header: &Header) -> Vec<u8> {
+        let proposal = Proposal {
+            height: Height(header.height),
+            round: Round::new(round),
+            value: Value::new(header.clone()),
+            pol_round: locked_in.map_or(Round::Nil, Round::new),
+            address: self.address(),
+        };
+        let signature = self.keys.consensus.sign(&proposal.sign_bytes(&self.ledger));
+        encode_proposal(&SignedMessage::new(proposal, signature))
+    }
+
+    /// A cosignature of any tree, at any time.
+    ///
+    /// # Panics
+    /// When the genesis has an origin that is none.
+    pub fn cosignature(&self, head: Head, timestamp_s: u64) -> Vec<u8> {
+        let origin = self.origin.parse().expect("the genesis was checked");
+        let text = Checkpoint { origin, size: head.size, root: head.root }.to_string();
+        let signature = self.keys.cosignature.sign(&cosignature_message(timestamp_s, &text));
+        let Head { height, size, root } = head;
+        let key = self.keys.cosignature.public().bytes();
+        CosignatureMessage { height, size, root, timestamp_s, key, signature }.encode()
+    }
+
+    /// The header of a valid block without statements, after the newest one that the liar's node has, this far ahead of true time.
+    ///
+    /// # Panics
+    /// When that is not later than the newest one.
+    pub fn empty_block(&self, cluster: &Cluster, ahead_ms: u64) -> Header {
+        let (state, config) = (&cluster.nodes[self.member].state, &cluster.world.genesis.config);
+        let time = TimeMs(cluster.now.0 + ahead_ms);
+        execute::build(state, config, time, []).expect("memory is readable").block.header
+    }
+
+    /// Sends a message to one node.
+    pub fn tell(&self, cluster: &mut Cluster, to: usize, topic: Topic, bytes: impl Into<Arc<[u8]>>) {
+        let (from, token) = (peer(self.member), VerdictToken(0));
+        cluster.input(to, Input::Gossip { topic, from, token, bytes: bytes.into() });
+    }
+}
