@@ -15,6 +15,7 @@ pub mod config;
 pub mod core;
 pub mod demo;
 pub mod desk;
+mod evidence;
 mod file;
 pub mod genesis_command;
 pub mod genesis_file;

@@ -8,13 +8,12 @@ use anyhow::Result;
 use kvitto_api::{Diagnosis, Health, NodeInfo, Peer, Peers, Severity};
 use kvitto_ledger::genesis::quorum;
 use kvitto_ledger::{Genesis, LedgerId, TimeMs};
-use kvitto_merkle::sha256;
 use kvitto_network::Network;
-use kvitto_replica::Status;
+use kvitto_replica::{Evidence, Status};
 use tokio::sync::watch;
 
 use crate::core::now;
-use crate::file::{self, Access};
+use crate::evidence::EvidenceFolder;
 use crate::peers::PeerTable;
 
 /// A member that has not voted for so long, while blocks are being decided, is worth a look.
@@ -31,7 +30,7 @@ struct Inner {
     member: String,
     network: Network,
     peers: Arc<PeerTable>,
-    evidence_folder: PathBuf,
+    evidence: EvidenceFolder,
     status: watch::Sender<Option<Status>>,
     audit: watch::Sender<Audit>,
     health: watch::Sender<Health>,
@@ -64,7 +63,7 @@ impl Report {
             member,
             network,
             peers,
-            evidence_folder,
+            evidence: EvidenceFolder::new(evidence_folder, genesis),
             status: watch::Sender::new(None),
             audit: watch::Sender::default(),
             health: watch::Sender::new(Health::default()),
@@ -98,12 +97,9 @@ impl Report {
         });
     }
 
-    /// Writes evidence to a file named by its hash; the same evidence again changes nothing.
-    pub(crate) fn evidence(&self, evidence: &[u8]) -> Result<()> {
-        let path = self.0.evidence_folder.join(format!("{}.evidence", sha256(&[evidence])));
-        tracing::error!(file = %path.display(), "a member has signed two conflicting things");
-        std::fs::create_dir_all(&self.0.evidence_folder)?;
-        if path.exists() { Ok(()) } else { file::create(&path, evidence, Access::Public) }
+    /// Keeps evidence against a member.
+    pub(crate) fn evidence(&self, evidence: &Evidence) -> Result<()> {
+        self.0.evidence.keep(evidence)
     }
 }
 

@@ -52,6 +52,9 @@ pub trait ReadState {
     /// A record of the log.
     fn log_leaf(&self, index: LeafIndex) -> Result<Option<Vec<u8>>, StateError>;
 
+    /// A perfect node of the log; level 0 is a leaf hash.
+    fn log_hash(&self, level: u8, index: u64) -> Result<Option<Hash>, StateError>;
+
     /// A chunk of the status tree; `None` where all its bits are zero.
     fn status_chunk(&self, index: u64) -> Result<Option<Chunk>, StateError>;
 

@@ -499,6 +499,10 @@ impl ReadState for Trap<'_> {
         self.state.log_leaf(index)
     }
 
+    fn log_hash(&self, level: u8, index: u64) -> Result<Option<Hash>, StateError> {
+        self.state.log_hash(level, index)
+    }
+
     fn status_chunk(&self, index: u64) -> Result<Option<Chunk>, StateError> {
         self.state.status_chunk(index)
     }

@@ -8,7 +8,7 @@
 //! | 48 body, 49 pull of a body, 50 pull of blocks, 51 status | requests and pushes | request protocol |
 //! | 64 body or nothing, 65 blocks | answers | request protocol |
 //! | 80 block with its body, 81 own proposal, 82 timeout, 83 value | | journal |
-//! | 96 | two messages that contradict each other | evidence |
+//! | 96 | two votes or proposals that contradict each other | evidence |
 //! | 112 | commit certificate | store, inside blocks |
 //!
 //! Every decoder has a greatest length, re-encodes and compares, and checks ranges and counts, so that what comes out of it can
@@ -25,7 +25,7 @@ mod statements;
 
 pub use blocks::{BlockParts, encode_blocks};
 pub use cosignature::CosignatureMessage;
-pub use evidence::Evidence;
+pub use evidence::ConflictingMessages;
 pub use frame::CodecError;
 pub(crate) use statements::BATCH_BYTES_MAX;
 pub use statements::{STATEMENTS_BYTES_MAX, Statements};

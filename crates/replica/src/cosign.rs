@@ -11,14 +11,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kvitto_ledger::{Genesis, Height, LedgerConfig, PublicKey, Signature, StatementId, TimeMs};
+use kvitto_ledger::{
+    Genesis, Height, LedgerConfig, PublicKey, ReadState, Signature, StateError, StatementId, TimeMs,
+};
 use kvitto_merkle::Checkpoint;
 use kvitto_merkle::note::{
     Cosignature, KeyName, NOTE_SIGNATURES_MAX, NoteSignature, SignatureType, VerifierKey, cosignature_message,
 };
 
-use crate::codec::{CosignatureMessage, Evidence};
+use crate::codec::CosignatureMessage;
 use crate::effect::Fault;
+use crate::evidence::Evidence;
+use crate::heads::Heads;
 use crate::signer::{Head, SignRequest, Signed, Signer, Subject};
 
 /// Trees whose quorum is awaited at a time; older ones are covered by newer ones.
@@ -29,6 +33,9 @@ const HEIGHTS_AHEAD: u64 = 8;
 const REFRESH_MS: u64 = 10_000;
 /// The own cosignature is sent again while the quorum is missing, in milliseconds.
 const REPEAT_MS: u64 = 2_000;
+/// How far a cosignature's time may be ahead of the own clock, or before its block's time, in seconds. Verifiers ignore what is 60 s
+/// ahead of theirs; half of that is left for the difference between their clock and this one.
+const SKEW_S: u64 = 30;
 
 #[derive(Debug)]
 pub(crate) struct Cosign {
@@ -40,6 +47,8 @@ pub(crate) struct Cosign {
     trees: BTreeMap<Height, Tree>,
     /// Others' cosignatures of trees that are not here yet: the newest of each member.
     early: BTreeMap<usize, CosignatureMessage>,
+    /// What members cosigned, to catch those that sign two histories.
+    heads: Heads,
     published: Option<Published>,
     /// The newest own cosignature and when it was made.
     own: Option<(CosignatureMessage, TimeMs)>,
@@ -57,9 +66,11 @@ struct MemberKeys {
 #[derive(Debug)]
 struct Tree {
     head: Head,
+    /// When its block was made.
+    time: TimeMs,
     text: String,
     log_line: Option<NoteSignature>,
-    /// The newest of each member.
+    /// The newest of each member; verifiers count every one.
     lines: BTreeMap<usize, Cosignature>,
 }
 
@@ -109,27 +120,40 @@ impl Cosign {
             member,
             trees: BTreeMap::new(),
             early: BTreeMap::new(),
+            heads: Heads::default(),
             published: None,
             own: None,
             unfinished: BTreeMap::new(),
         }
     }
 
-    /// A block is durable: its tree can be cosigned.
-    pub(crate) fn committed(&mut self, head: Head) {
+    /// A block, made at `time`, is durable, and `state` shows it: its tree can be cosigned. Evidence from cosignatures that came
+    /// before it.
+    pub(crate) fn committed<R: ReadState>(
+        &mut self,
+        head: Head,
+        time: TimeMs,
+        now: TimeMs,
+        state: &R,
+    ) -> Result<Vec<Evidence>, StateError> {
         let text = self.text(&head);
-        self.trees.insert(head.height, Tree { head, text, log_line: None, lines: BTreeMap::new() });
+        self.heads.grow(head.size, head.root);
+        self.trees.insert(head.height, Tree { head, time, text, log_line: None, lines: BTreeMap::new() });
         while self.trees.len() > TREES_MAX {
             self.trees.pop_first();
         }
-        for (member, message) in std::mem::take(&mut self.early) {
-            if message.height > head.height {
-                self.early.insert(member, message);
-            } else {
-                // A bad one was counted when it was kept: it could not be checked without the tree.
-                let _ = self.add(member, &message);
+        let (reached, early) =
+            std::mem::take(&mut self.early).into_iter().partition(|(_, message)| message.size <= head.size);
+        self.early = early;
+        let mut evidence = Vec::new();
+        let reached: BTreeMap<usize, CosignatureMessage> = reached;
+        for (member, message) in reached {
+            // A fault is one of time, which could not be seen without the tree.
+            if let Ok(Received::Conflict(found)) = self.receive_from(member, message, now, Some(state))? {
+                evidence.push(found);
             }
         }
+        Ok(evidence)
     }
 
     /// A local statement that is executed at `height` waits to be final.
@@ -169,6 +193,9 @@ impl Cosign {
             tree.log_line = Some(NoteSignature::of_log(&keys.log, &signature.0));
         }
         let timestamp_s = now.seconds();
+        if !tree.is_after(timestamp_s) {
+            return None;
+        }
         let message = cosignature_message(timestamp_s, &tree.text);
         let request = SignRequest { subject: Subject::Cosignature(tree.head), message };
         let Signed::Signature(signature) = signer.sign(request) else { return None };
@@ -206,74 +233,121 @@ impl Cosign {
         self.trees.last_key_value().map(|(height, _)| *height) == self.published()
     }
 
-    /// Takes a member's cosignature.
-    pub(crate) fn receive(&mut self, message: CosignatureMessage) -> Result<Received, Fault> {
+    /// Takes a member's cosignature. `state` shows the newest tree, where it can be read.
+    pub(crate) fn receive<R: ReadState>(
+        &mut self,
+        message: CosignatureMessage,
+        now: TimeMs,
+        state: Option<&R>,
+    ) -> Result<Result<Received, Fault>, StateError> {
         let by_key = |keys: &MemberKeys| *keys.cosignature.public_key() == message.key.0;
-        let member = self.members.iter().position(by_key).ok_or(Fault::Cosignature)?;
-        if Some(member) == self.member {
-            return Ok(Received::Useless);
+        match self.members.iter().position(by_key) {
+            None => Ok(Err(Fault::Cosignature)),
+            Some(member) if Some(member) == self.member => Ok(Ok(Received::Useless)),
+            Some(member) => self.receive_from(member, message, now, state),
         }
-        let newest = self.trees.last_key_value().map_or(Height(0), |(height, _)| *height);
-        if message.height > newest {
-            return self.keep_early(member, message, newest);
-        }
-        self.add(member, &message)
     }
 
+    fn receive_from<R: ReadState>(
+        &mut self,
+        member: usize,
+        message: CosignatureMessage,
+        now: TimeMs,
+        state: Option<&R>,
+    ) -> Result<Result<Received, Fault>, StateError> {
+        let newest = self.trees.last_key_value().map(|(_, tree)| tree.head);
+        if newest.is_none_or(|newest| message.height > newest.height && message.size > newest.size) {
+            let newest = newest.map_or(Height(0), |newest| newest.height);
+            return Ok(self.keep_early(member, message, newest, now));
+        }
+        if self.trees.get(&message.height).is_some_and(|tree| tree.is_of(&message)) {
+            return self.add(member, &message, now, state);
+        }
+        self.compare(member, &message, newest.map_or(0, |newest| newest.size), state)
+    }
+
+    /// A cosignature of a tree that is not here yet.
     fn keep_early(
         &mut self,
         member: usize,
         message: CosignatureMessage,
         newest: Height,
+        now: TimeMs,
     ) -> Result<Received, Fault> {
         if message.height.0 > newest.0.saturating_add(HEIGHTS_AHEAD) {
             return Ok(Received::Useless);
         }
+        if !self.heads.is_wanted(member, message.size) {
+            return Err(Fault::OtherHistory);
+        }
         if !self.verifies(member, &message) {
             return Err(Fault::Cosignature);
         }
-        let known =
-            self.early.get(&member).filter(|known| known.size == message.size && known.root != message.root);
-        if let Some(known) = known {
-            return Ok(Received::Conflict(Evidence { first: known.encode(), second: message.encode() }));
+        let known = self.early.get(&member);
+        if let Some(known) = known.filter(|known| known.size == message.size && known.root != message.root) {
+            let evidence = self.heads.contradict(member, known.clone(), message);
+            return Ok(Received::Conflict(evidence));
         }
-        let newer = self
-            .early
-            .get(&member)
-            .is_none_or(|known| (known.height, known.timestamp_s) < (message.height, message.timestamp_s));
+        if is_ahead(message.timestamp_s, now) {
+            return Err(Fault::CosignatureTime);
+        }
+        let newer =
+            known.is_none_or(|known| (known.size, known.timestamp_s) < (message.size, message.timestamp_s));
         if newer {
             self.early.insert(member, message);
         }
         Ok(if newer { Received::Kept } else { Received::Useless })
     }
 
-    fn add(&mut self, member: usize, message: &CosignatureMessage) -> Result<Received, Fault> {
-        let Some(tree) = self.trees.get(&message.height) else { return Ok(Received::Useless) };
-        let known = tree.lines.get(&member);
-        let same_tree = tree.head.size == message.size && tree.head.root == message.root;
-        if same_tree && known.is_some_and(|known| known.timestamp_s >= message.timestamp_s) {
-            return Ok(Received::Useless);
+    /// A cosignature of a tree that is here.
+    fn add<R: ReadState>(
+        &mut self,
+        member: usize,
+        message: &CosignatureMessage,
+        now: TimeMs,
+        state: Option<&R>,
+    ) -> Result<Result<Received, Fault>, StateError> {
+        let known = self.trees.get(&message.height).and_then(|tree| tree.lines.get(&member));
+        if known.is_some_and(|known| known.timestamp_s >= message.timestamp_s) {
+            return Ok(Ok(Received::Useless));
         }
         if !self.verifies(member, message) {
-            return Err(Fault::Cosignature);
+            return Ok(Err(Fault::Cosignature));
         }
-        if !same_tree {
-            return Ok(self.conflict(message));
-        }
-        let line = Cosignature { timestamp_s: message.timestamp_s, signature: message.signature.0 };
-        if let Some(tree) = self.trees.get_mut(&message.height) {
+        let evidence = self.heads.agree(member, message, state)?;
+        let Some(tree) = self.trees.get_mut(&message.height) else { return Ok(Ok(Received::Useless)) };
+        let counts = !is_ahead(message.timestamp_s, now) && tree.is_after(message.timestamp_s);
+        if counts {
+            let line = Cosignature { timestamp_s: message.timestamp_s, signature: message.signature.0 };
             tree.lines.insert(member, line);
         }
-        Ok(Received::Kept)
+        Ok(match evidence {
+            Some(evidence) => Ok(Received::Conflict(evidence)),
+            None if counts => Ok(Received::Kept),
+            None => Err(Fault::CosignatureTime),
+        })
     }
 
-    /// A cosignature of another root for the same size contradicts the own one.
-    fn conflict(&self, message: &CosignatureMessage) -> Received {
-        let own = self.own.as_ref().map(|(own, _)| own);
-        match own.filter(|own| own.size == message.size && own.root != message.root) {
-            Some(own) => Received::Conflict(Evidence { first: own.encode(), second: message.encode() }),
-            None => Received::Useless,
+    /// A cosignature of an old tree, or of one that is not of this log.
+    fn compare<R: ReadState>(
+        &mut self,
+        member: usize,
+        message: &CosignatureMessage,
+        size: u64,
+        state: Option<&R>,
+    ) -> Result<Result<Received, Fault>, StateError> {
+        if self.heads.is_recent(message) || message.size > size {
+            return Ok(Ok(Received::Useless));
         }
+        if !self.heads.is_wanted(member, message.size) {
+            return Ok(Err(Fault::OtherHistory));
+        }
+        if !self.verifies(member, message) {
+            return Ok(Err(Fault::Cosignature));
+        }
+        let Some(state) = state else { return Ok(Ok(Received::Useless)) };
+        let evidence = self.heads.compare(member, message, state)?;
+        Ok(Ok(evidence.map_or(Received::Useless, Received::Conflict)))
     }
 
     fn verifies(&self, member: usize, message: &CosignatureMessage) -> bool {
@@ -323,7 +397,21 @@ impl Cosign {
     }
 }
 
+/// Whether verifiers would not count a cosignature of this time yet.
+fn is_ahead(timestamp_s: u64, now: TimeMs) -> bool {
+    timestamp_s > now.seconds().saturating_add(SKEW_S)
+}
+
 impl Tree {
+    fn is_of(&self, message: &CosignatureMessage) -> bool {
+        (self.head.size, self.head.root) == (message.size, message.root)
+    }
+
+    /// Whether this may be the time of a cosignature: its block was there, by clocks that differ.
+    fn is_after(&self, timestamp_s: u64) -> bool {
+        timestamp_s.saturating_add(SKEW_S) >= self.time.seconds()
+    }
+
     /// The `quorum`-th largest timestamp (RULES 3.3), if there are so many.
     fn freshness(&self, quorum: usize) -> Option<u64> {
         let mut timestamps: Vec<_> = self.lines.values().map(|line| line.timestamp_s).collect();
@@ -331,3 +419,6 @@ impl Tree {
         timestamps.get(quorum - 1).copied()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use kvitto_ledger::execute::{BlockFault, ExecutedBlock};
 use kvitto_ledger::{Envelope, Height, PublicKey, Rejection, StatementId};
 use thiserror::Error;
 
+use crate::evidence::Evidence;
 use crate::input::{Peer, ReplyToken, RequestId, TimerId, Topic, VerdictToken, VerifyTicket};
 
 /// Something to be done. What a variant says the node owes in return, it owes exactly once.
@@ -114,8 +115,8 @@ pub enum Effect {
     },
     /// Forget the timer.
     CancelTimer(TimerId),
-    /// Keep this proof that a member signed two conflicting things; see [`crate::codec::Evidence`].
-    Evidence(Arc<[u8]>),
+    /// Keep this proof that a member signed two things that contradict each other.
+    Evidence(Evidence),
     /// Count this against the peer, where it is one's fault, and log it.
     Report {
         /// Whose fault.
@@ -201,9 +202,15 @@ pub enum Fault {
     /// Blocks served for catching up are out of order, or their certificates do not verify.
     #[error("served blocks are not in order, or not certified")]
     Blocks,
-    /// A cosignature does not verify, or is for another tree.
-    #[error("a cosignature does not verify, or is for another tree")]
+    /// A cosignature does not verify, or is no member's.
+    #[error("a cosignature does not verify, or is no member's")]
     Cosignature,
+    /// A cosignature's time is too far ahead of the own clock, or before its block's: verifiers would not count it.
+    #[error("a cosignature's time is too far from the own clock's and its block's")]
+    CosignatureTime,
+    /// A member signs histories that are not this one although there is proof of that already.
+    #[error("a member goes on signing other histories")]
+    OtherHistory,
     /// The signer remembers another message at this point, so this member says nothing more at this height (RULES 2.3).
     #[error("the guard remembers another message at height {0}; this member is silent until the next")]
     Muted(Height),

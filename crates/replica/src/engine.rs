@@ -21,8 +21,9 @@ use malachitebft_core_types::{
     CommitCertificate, Round, Timeout, TimeoutKind, Validity, ValueOrigin, ValuePayload, VoteExtensionPolicy,
 };
 
-use crate::codec::{ConsensusMessage, Evidence};
+use crate::codec::ConsensusMessage;
 use crate::effect::Fault;
+use crate::evidence::Evidence;
 use crate::input::TimerId;
 use crate::options::Timeouts;
 use crate::signer::Signer;

@@ -37,6 +37,8 @@ mod cosign;
 mod early;
 mod effect;
 mod engine;
+mod evidence;
+mod heads;
 mod input;
 mod mempool;
 mod options;
@@ -50,6 +52,7 @@ pub mod testing;
 
 pub use certified::is_certified;
 pub use effect::{Effect, Fault, Halt, Notice, Refusal, Verdict};
+pub use evidence::{Beginning, ConflictingHeads, Evidence};
 pub use input::{Input, Origin, Peer, ReplyToken, RequestId, TimerId, Topic, VerdictToken, VerifyTicket};
 pub use options::{MempoolLimits, Options, Standing, Timeouts};
 pub use replica::Replica;

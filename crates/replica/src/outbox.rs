@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::effect::Effect;
+use crate::evidence::Evidence;
 
 /// Effects of the input in progress.
 #[derive(Debug, Default)]
@@ -32,8 +33,8 @@ impl Outbox {
         self.journal.push(entry.into());
     }
 
-    pub(crate) fn evidence(&mut self, bytes: Vec<u8>) {
-        self.evidence.push(Effect::Evidence(bytes.into()));
+    pub(crate) fn evidence(&mut self, evidence: Evidence) {
+        self.evidence.push(Effect::Evidence(evidence));
     }
 
     /// Something was signed: nothing that is sent may leave before journal and guard are durable.

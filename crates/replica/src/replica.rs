@@ -130,7 +130,7 @@ impl<S: Signer> Replica<S> {
             Input::Gossip { topic, from, token, bytes } => {
                 let verdict = match topic {
                     Topic::Consensus => self.on_consensus(from, &bytes),
-                    Topic::Cosignatures => self.on_cosignature(from, &bytes),
+                    Topic::Cosignatures => self.on_cosignature(from, &bytes, state)?,
                     Topic::Statements => Verdict::Ignore,
                 };
                 self.out.send(Effect::Verdict { token, verdict });

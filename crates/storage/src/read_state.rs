@@ -83,6 +83,15 @@ macro_rules! impl_read_state {
                 Ok($crate::Read::leaf($reader, index)?)
             }
 
+            fn log_hash(
+                &self,
+                level: u8,
+                index: u64,
+            ) -> Result<Option<kvitto_merkle::Hash>, kvitto_ledger::StateError> {
+                let $this = self;
+                Ok($crate::Read::log_node($reader, level, index)?)
+            }
+
             fn status_chunk(
                 &self,
                 index: u64,

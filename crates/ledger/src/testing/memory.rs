@@ -108,6 +108,10 @@ impl ReadState for MemoryState {
         Ok(holder.and_then(|block| block.leaves.get((index.0 - block.first_leaf().0) as usize)).cloned())
     }
 
+    fn log_hash(&self, level: u8, index: u64) -> Result<Option<Hash>, StateError> {
+        Ok(self.log_nodes.get(&(level, index)).copied())
+    }
+
     fn status_chunk(&self, index: u64) -> Result<Option<Chunk>, StateError> {
         Ok(self.changes.chunks.get(&index).cloned())
     }

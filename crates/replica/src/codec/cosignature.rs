@@ -43,7 +43,7 @@ impl CosignatureMessage {
     pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
         let Wire(height, size, root, timestamp_s, key, signature) =
             unframe_as(KIND, bytes, COSIGNATURE_BYTES_MAX)?;
-        ensure(timestamp_s <= i64::MAX as u64)?;
+        ensure(size > 0 && timestamp_s <= i64::MAX as u64)?;
         Ok(Self { height, size, root, timestamp_s, key, signature })
     }
 }

@@ -1,4 +1,4 @@
-//! Proof that a member signed two things that contradict each other.
+//! Two messages with which a member contradicts itself.
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -8,10 +8,10 @@ use super::frame::{CodecError, frame, unframe_as};
 const KIND: u8 = 96;
 const EVIDENCE_BYTES_MAX: usize = 8 * 1024;
 
-/// `[first, second]`: two votes or two proposals for one (height, round, type), or two cosignatures of one size with different
-/// roots, as they were received. Whoever reads it checks both signatures.
+/// `[first, second]`: two votes or two proposals for one (height, round, type), as they were received. Whoever reads it checks both
+/// signatures.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Evidence {
+pub struct ConflictingMessages {
     /// The message that came first.
     pub first: Vec<u8>,
     /// The one that contradicts it.
@@ -21,7 +21,7 @@ pub struct Evidence {
 #[derive(Serialize, Deserialize)]
 struct Wire(ByteBuf, ByteBuf);
 
-impl Evidence {
+impl ConflictingMessages {
     /// Its bytes.
     pub fn encode(&self) -> Vec<u8> {
         frame(KIND, &Wire(ByteBuf::from(self.first.clone()), ByteBuf::from(self.second.clone())))

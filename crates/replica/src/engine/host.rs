@@ -12,8 +12,9 @@ use malachitebft_core_types::{LinearTimeouts, NilOrVal, SignedMessage, Timeout, 
 
 use super::context::{Address, Context, Members, Proposal, Vote};
 use super::{Output, SignatureChecks};
-use crate::codec::{ConsensusMessage, Evidence, JournalEntry, encode_proposal, encode_vote};
+use crate::codec::{ConflictingMessages, ConsensusMessage, JournalEntry, encode_proposal, encode_vote};
 use crate::effect::Fault;
+use crate::evidence::{Evidence, Shown};
 use crate::input::TimerId;
 use crate::options::Timeouts;
 use crate::signer::{Point, SignRequest, Signed, Signer, Subject};
@@ -40,6 +41,8 @@ pub(super) struct Host<S> {
     pub(super) outputs: Vec<Output>,
     /// Whether the signer was asked for a new signature since this was last taken.
     pub(super) signed: bool,
+    /// With what members have contradicted themselves.
+    shown: Shown<Point>,
 
     // Of the height in progress.
     height: Height,
@@ -67,6 +70,7 @@ impl<S: Signer> Host<S> {
             checks: SignatureChecks::new(ledger),
             outputs: Vec::new(),
             signed: false,
+            shown: Shown::default(),
             height: Height(0),
             timers: BTreeSet::new(),
             replayed: None,
@@ -300,14 +304,24 @@ impl<S: Signer> Host<S> {
     }
 
     fn evidence(&mut self, evidence: MisbehaviorEvidence<Context>) {
-        let votes = evidence.votes.into_iter().flat_map(|(_, pairs)| pairs);
-        self.outputs.extend(votes.map(|(first, second)| {
-            Output::Evidence(Evidence { first: encode_vote(&first), second: encode_vote(&second) })
-        }));
-        let proposals = evidence.proposals.into_iter().flat_map(|(_, pairs)| pairs);
-        self.outputs.extend(proposals.map(|(first, second)| {
-            Output::Evidence(Evidence { first: encode_proposal(&first), second: encode_proposal(&second) })
-        }));
+        for (first, second) in evidence.votes.into_iter().flat_map(|(_, pairs)| pairs) {
+            let messages = ConflictingMessages { first: encode_vote(&first), second: encode_vote(&second) };
+            self.contradiction(&first.address, first.point(), messages);
+        }
+        for (first, second) in evidence.proposals.into_iter().flat_map(|(_, pairs)| pairs) {
+            let messages =
+                ConflictingMessages { first: encode_proposal(&first), second: encode_proposal(&second) };
+            self.contradiction(&first.address, first.point(), messages);
+        }
+    }
+
+    fn contradiction(&mut self, address: &Address, point: Point, messages: ConflictingMessages) {
+        if let Some(member) = self.members.index(address)
+            && self.shown.is_wanted(member, &point)
+        {
+            self.shown.insert(member, point);
+            self.outputs.push(Output::Evidence(Evidence::Messages { member, point, messages }));
+        }
     }
 }
 

@@ -40,7 +40,9 @@ impl<S: Signer> Replica<S> {
             self.blocks.add_body(header, body, from);
         }
         self.clear_mempool(&block);
-        self.cosign.committed(self.head());
+        for evidence in self.cosign.committed(self.head(), block.header.time, self.now, state)? {
+            self.out.evidence(evidence);
+        }
         if self.standing == Standing::Observing && self.is_trusted_again(block.header.time) {
             self.standing = Standing::Signing;
         }
@@ -110,27 +112,34 @@ impl<S: Signer> Replica<S> {
     }
 
     /// A cosignature of a peer; it also says how far the peer is.
-    pub(super) fn on_cosignature(&mut self, from: Peer, bytes: &[u8]) -> Verdict {
+    pub(super) fn on_cosignature<R: ReadState>(
+        &mut self,
+        from: Peer,
+        bytes: &[u8],
+        state: &R,
+    ) -> Result<Verdict, Halt> {
         let message = match CosignatureMessage::decode(bytes) {
             Ok(message) => message,
             Err(error) => {
                 self.report(Some(from), Fault::Malformed(error.text()));
-                return Verdict::Reject;
+                return Ok(Verdict::Reject);
             }
         };
         self.sync.claim(from, message.height);
-        match self.cosign.receive(message) {
+        let state = (!matches!(self.phase, Phase::Committing(_))).then_some(state);
+        Ok(match self.cosign.receive(message, self.now, state)? {
             Ok(Received::Kept) => Verdict::Accept,
             Ok(Received::Useless) => Verdict::Ignore,
             Ok(Received::Conflict(evidence)) => {
-                self.out.evidence(evidence.encode());
+                self.out.evidence(evidence);
                 Verdict::Accept
             }
             Err(fault) => {
+                let verdict = if fault == Fault::CosignatureTime { Verdict::Ignore } else { Verdict::Reject };
                 self.report(Some(from), fault);
-                Verdict::Reject
+                verdict
             }
-        }
+        })
     }
 
     /// Publishes the newest checkpoint that has the quorum; only then are statements final (RULES 3.1).

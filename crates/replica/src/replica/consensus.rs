@@ -198,7 +198,7 @@ impl<S: Signer> Replica<S> {
                     Output::SetTimer(id, after_ms) => self.set_timer(id, after_ms),
                     Output::CancelTimer(id) => self.out.answer(Effect::CancelTimer(id)),
                     Output::Decided(certificate) => self.on_decided(&certificate),
-                    Output::Evidence(evidence) => self.out.evidence(evidence.encode()),
+                    Output::Evidence(evidence) => self.out.evidence(evidence),
                     Output::Report(fault) => self.report(None, fault),
                 }
             }

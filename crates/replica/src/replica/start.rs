@@ -75,7 +75,8 @@ impl<S: Signer> Replica<S> {
             config: genesis.config,
             tip,
         };
-        replica.cosign.committed(replica.head());
+        let (head, time) = (replica.head(), replica.tip.header.time);
+        replica.cosign.committed(head, time, now, state)?;
         replica.recover(journal, state)?;
         replica.cosign_newest();
         let settled = replica.settle(state);

@@ -313,6 +313,9 @@ impl Cluster {
             }
             Effect::PublishCheckpoint { height, note, .. } => {
                 assert!(height <= node.height(), "a checkpoint is of a committed block");
+                if !self.witness.liars.contains(&index) {
+                    self.witness.published(&note, self.world.genesis.config.quorum(), self.now);
+                }
                 node.published = Some((height, note));
             }
             Effect::Final { height, statements } => self.finish(index, height, &statements),
@@ -325,7 +328,7 @@ impl Cluster {
             Effect::CancelTimer(id) => {
                 node.timers.remove(&id);
             }
-            Effect::Evidence(bytes) => node.evidence.push(bytes),
+            Effect::Evidence(evidence) => node.evidence.push(evidence),
             Effect::Report { fault, .. } => node.faults.push(fault),
             Effect::Halt(halt) => node.halted = Some(halt),
             Effect::Verdict { .. } => {}

@@ -28,7 +28,12 @@ impl Liar {
     /// Lies as this member of the cluster, of which nothing is asserted any more.
     pub fn new(cluster: &mut Cluster, member: usize) -> Self {
         cluster.witness.liars.insert(member);
-        let World { genesis, ledger_id, members, .. } = &cluster.world;
+        Self::of(&cluster.world, member)
+    }
+
+    /// With the keys of this member.
+    pub fn of(world: &World, member: usize) -> Self {
+        let World { genesis, ledger_id, members, .. } = world;
         Self { member, origin: genesis.origin.clone(), ledger: *ledger_id, keys: members[member].clone() }
     }
 
@@ -74,13 +79,13 @@ impl Liar {
     ///
     /// # Panics
     /// When the genesis has an origin that is none.
-    pub fn cosignature(&self, head: Head, timestamp_s: u64) -> Vec<u8> {
+    pub fn cosignature(&self, head: Head, timestamp_s: u64) -> CosignatureMessage {
         let origin = self.origin.parse().expect("the genesis was checked");
         let text = Checkpoint { origin, size: head.size, root: head.root }.to_string();
         let signature = self.keys.cosignature.sign(&cosignature_message(timestamp_s, &text));
         let Head { height, size, root } = head;
         let key = self.keys.cosignature.public().bytes();
-        CosignatureMessage { height, size, root, timestamp_s, key, signature }.encode()
+        CosignatureMessage { height, size, root, timestamp_s, key, signature }
     }
 
     /// The header of a valid block without statements, after the newest one that the liar's node has, this far ahead of true time.

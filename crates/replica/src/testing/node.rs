@@ -7,6 +7,7 @@ use kvitto_ledger::testing::{MemberKeys, MemoryState};
 use kvitto_ledger::{Height, StatementId};
 
 use crate::effect::{Fault, Halt, Notice};
+use crate::evidence::Evidence;
 use crate::input::{RequestId, TimerId};
 use crate::replica::Replica;
 use crate::signer::{Guard, MemorySigner};
@@ -38,7 +39,7 @@ pub struct Node {
     /// What it reported.
     pub faults: Vec<Fault>,
     /// The evidence that it kept.
-    pub evidence: Vec<Arc<[u8]>>,
+    pub evidence: Vec<Evidence>,
     /// Why it stopped for good.
     pub halted: Option<Halt>,
     pub(super) keys: MemberKeys,

@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kvitto_ledger::{HeaderId, Height, StatementId};
-use kvitto_merkle::Hash;
+use kvitto_ledger::{HeaderId, Height, StatementId, TimeMs};
+use kvitto_merkle::note::Cosignature;
+use kvitto_merkle::{Hash, Note};
 use malachitebft_core_types::{NilOrVal, VoteType};
 
 use crate::codec::{ConsensusMessage, CosignatureMessage};
 use crate::signer::{Point, Step};
+
+/// Verifiers ignore cosignatures that are further ahead of their clock, in seconds.
+const AHEAD_S_MAX: u64 = 60;
 
 /// What was said and done so far.
 #[derive(Debug, Default)]
@@ -78,6 +82,18 @@ impl Witness {
             "member {member} cosigns {} again after a precommit for {precommitted:?}",
             message.height
         );
+    }
+
+    /// A member publishes a checkpoint at this true time.
+    ///
+    /// # Panics
+    /// When verifiers do not count as many cosignatures on it as are needed (RULES 3.3).
+    pub fn published(&mut self, note: &str, quorum: usize, now: TimeMs) {
+        let note: Note = note.parse().expect("a note");
+        let cosignatures =
+            note.signatures().iter().filter_map(|line| Cosignature::from_bytes(line.signature()));
+        let counted = cosignatures.filter(|line| line.timestamp_s <= now.seconds() + AHEAD_S_MAX).count();
+        assert!(counted >= quorum, "published with {counted} cosignatures that count: {note}");
     }
 
     /// A member commits a block.

@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use kvitto_ledger::Height;
-use kvitto_ledger::testing::{HOUR_MS, YEAR_MS};
-use kvitto_replica::Topic;
-use kvitto_replica::signer::{Point, Step};
+use kvitto_ledger::testing::{DAY_MS, HOUR_MS, YEAR_MS};
+use kvitto_merkle::Hash;
+use kvitto_replica::signer::{Head, Point, Step};
 use kvitto_replica::testing::{Cluster, Liar, Statements, all_executed};
+use kvitto_replica::{Evidence, Fault, Topic};
 
 #[test]
 fn a_tampered_body_gets_nil_votes_and_the_next_proposer_decides() {
@@ -72,9 +73,11 @@ fn both_proposals_of_a_liar_are_kept_as_evidence() {
     liar.tell(&mut cluster, 2, Topic::Consensus, forged);
     cluster.run_ms(10_000);
     assert_eq!(cluster.nodes[2].evidence.len(), 1);
-    let evidence =
-        kvitto_replica::codec::Evidence::decode(&cluster.nodes[2].evidence[0]).expect("its own bytes");
-    assert_ne!(evidence.first, evidence.second);
+    let Evidence::Messages { member, point, messages } = &cluster.nodes[2].evidence[0] else {
+        panic!("{:?}", cluster.nodes[2].evidence);
+    };
+    assert_eq!((*member, *point), (1, Point { height: Height(1), round: 0, step: Step::Proposal }));
+    assert_ne!(messages.first, messages.second);
 }
 
 /// Everybody knows the value, and that it is valid, from its first proposal on; yet its time is a reason to prevote nil each time
@@ -136,4 +139,66 @@ fn a_block_from_the_far_future_is_held_back_though_its_first_copy_was_dropped() 
     let done = cluster.run_for(30_000, |cluster| cluster.nodes[0].finals.contains(&id));
     assert!(done, "{}", cluster.nodes[0].state.newest().header.time);
     assert!(cluster.nodes[0].state.newest().header.time <= cluster.now);
+}
+
+/// Everything a liar may say about trees is signed by it alone: the others go on, each with proof of what it did.
+#[test]
+fn a_member_that_cosigns_two_trees_is_caught_by_everyone_and_stops_nobody() {
+    let mut cluster = Cluster::new(4, 5);
+    let mut statements = Statements::new(&cluster);
+    let liar = Liar::new(&mut cluster, 1);
+    cluster.submit(0, statements.next());
+    assert!(cluster.run_for(10_000, |cluster| cluster.nodes.iter().all(|node| node.published.is_some())));
+    cluster.run_ms(1_000);
+    let header = cluster.nodes[0].state.newest().header.clone();
+    for root in 0..50 {
+        let size = 1 + u64::from(root) % header.tree_size;
+        let head = Head { height: header.height, size, root: Hash([root; 32]) };
+        let bytes = liar.cosignature(head, cluster.now.seconds()).encode();
+        for honest in [0, 2, 3] {
+            liar.tell(&mut cluster, honest, Topic::Cosignatures, bytes.clone());
+        }
+    }
+    let statement = statements.next();
+    let id = statement.id();
+    cluster.submit(2, statement);
+    assert!(cluster.run_for(10_000, |cluster| cluster.nodes[2].finals.contains(&id)));
+    for honest in [0, 2, 3] {
+        let caught = &cluster.nodes[honest].evidence;
+        assert!((1..=8).contains(&caught.len()), "{} proofs for {} sizes", caught.len(), header.tree_size);
+        for evidence in caught {
+            let Evidence::Heads { member: 1, heads } = evidence else { panic!("{evidence:?}") };
+            assert_eq!(heads.smaller.key, heads.larger.key);
+        }
+    }
+}
+
+/// With one member gone, the quorum needs the other three; one of them cosigns for tomorrow, which no verifier counts.
+#[test]
+fn a_cosignature_of_tomorrow_makes_nothing_final() {
+    let mut cluster = Cluster::new(4, 5);
+    let mut statements = Statements::new(&cluster);
+    let liar = Liar::new(&mut cluster, 1);
+    cluster.kill(3);
+    // Its own, honest ones do not get through.
+    cluster.tamper = Some(Box::new(|wire| {
+        if wire.from == 1 && wire.topic == Some(Topic::Cosignatures) {
+            wire.bytes.clear();
+        }
+    }));
+    let statement = statements.next();
+    let id = statement.id();
+    cluster.submit(0, statement);
+    assert!(cluster.run_for(10_000, |cluster| all_executed(cluster, &[id])));
+    let header = cluster.nodes[0].state.newest().header.clone();
+    let head = Head { height: header.height, size: header.tree_size, root: header.log_root };
+    for at_s in [cluster.now.seconds() + DAY_MS / 1000, 0] {
+        let bytes = liar.cosignature(head, at_s).encode();
+        liar.tell(&mut cluster, 0, Topic::Cosignatures, bytes);
+    }
+    cluster.run_ms(30_000);
+    assert!(!cluster.nodes[0].finals.contains(&id));
+    assert!(cluster.nodes[0].faults.contains(&Fault::CosignatureTime));
+    cluster.tamper = None;
+    assert!(cluster.run_for(15_000, |cluster| cluster.nodes[0].finals.contains(&id)));
 }

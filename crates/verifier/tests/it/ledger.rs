@@ -121,6 +121,7 @@ impl Ledger {
             tip: block.tip.clone(),
             changes: Changes::default(),
             nodes: BTreeMap::default(),
+            log_nodes: BTreeMap::default(),
             leaves: Vec::new(),
         };
         state.absorb(&block);
@@ -160,6 +161,7 @@ pub(crate) struct Memory {
     tip: Tip,
     pub(crate) changes: Changes,
     nodes: BTreeMap<(u8, u64), Hash>,
+    log_nodes: BTreeMap<(u8, u64), Hash>,
     leaves: Vec<Vec<u8>>,
 }
 
@@ -175,6 +177,7 @@ impl Memory {
         known.status_leaves.extend(new.status_leaves);
         known.outcomes.extend(new.outcomes);
         self.nodes.extend(block.status_nodes.iter().map(|node| ((node.level, node.index), node.hash)));
+        self.log_nodes.extend(block.log_nodes.iter().map(|node| ((node.level, node.index), node.hash)));
         self.leaves.extend_from_slice(&block.leaves);
         self.tip = block.tip.clone();
     }
@@ -213,6 +216,10 @@ impl ReadState for Memory {
 
     fn log_leaf(&self, index: LeafIndex) -> Result<Option<Vec<u8>>, StateError> {
         Ok(usize::try_from(index.0).ok().and_then(|index| self.leaves.get(index)).cloned())
+    }
+
+    fn log_hash(&self, level: u8, index: u64) -> Result<Option<Hash>, StateError> {
+        Ok(self.log_nodes.get(&(level, index)).copied())
     }
 
     fn status_chunk(&self, index: u64) -> Result<Option<Chunk>, StateError> {
