@@ -45,10 +45,11 @@ impl FileSigner {
             Content::Newest(bytes) => Guard::decode(&bytes).ok(),
             Content::None | Content::Lost => None,
         };
-        let signer = |guard| Box::new(Self { keys, guard, file, dirty: true });
+        // In place of a lost guard there is no file before the first signature, which the replica asks for in its time.
+        let signer = |guard, dirty| Box::new(Self { keys, guard, file, dirty });
         Ok(match guard {
-            Some(guard) => Found::Guard(signer(guard)),
-            None => Found::Lost(signer(Guard::default())),
+            Some(guard) => Found::Guard(signer(guard, true)),
+            None => Found::Lost(signer(Guard::default(), false)),
         })
     }
 

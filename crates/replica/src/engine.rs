@@ -95,7 +95,7 @@ impl<S: Signer> Engine<S> {
 
     /// Starts a height; `journal` holds what the engine was given of it before a crash.
     pub(crate) fn start(&mut self, height: Height, may_sign: bool, journal: Vec<Input<Context>>) {
-        self.host.begin(height, &journal);
+        self.host.begin(height, may_sign, &journal);
         self.core.params.enabled = may_sign;
         let members = self.host.members.clone();
         self.feed(Input::StartHeight(

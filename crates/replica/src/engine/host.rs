@@ -46,6 +46,8 @@ pub(super) struct Host<S> {
 
     // Of the height in progress.
     height: Height,
+    /// Whether the signer may be asked for anything, also while the journal is replayed.
+    may_sign: bool,
     pub(super) timers: BTreeSet<TimerId>,
     /// What the journal holds already, while it is replayed.
     replayed: Option<BTreeSet<Vec<u8>>>,
@@ -72,6 +74,7 @@ impl<S: Signer> Host<S> {
             signed: false,
             shown: Shown::default(),
             height: Height(0),
+            may_sign: false,
             timers: BTreeSet::new(),
             replayed: None,
             muted: false,
@@ -79,9 +82,10 @@ impl<S: Signer> Host<S> {
         }
     }
 
-    pub(super) fn begin(&mut self, height: Height, journal: &[Input<Context>]) {
+    pub(super) fn begin(&mut self, height: Height, may_sign: bool, journal: &[Input<Context>]) {
         self.cancel_all();
         self.height = height;
+        self.may_sign = may_sign;
         self.muted = false;
         let encoded = |input: &Input<Context>| JournalEntry::Engine(height, input.clone()).encode();
         self.replayed = (!journal.is_empty()).then(|| journal.iter().filter_map(encoded).collect());
@@ -243,7 +247,7 @@ impl<S: Signer> Host<S> {
         message: Vec<u8>,
         refusal: Refusal,
     ) -> Option<Signature> {
-        if self.muted {
+        if self.muted || !self.may_sign {
             return None;
         }
         self.signed = true;

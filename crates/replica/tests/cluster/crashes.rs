@@ -117,3 +117,39 @@ fn a_member_without_its_journal_is_silent_rather_than_contradict_itself() {
     }
     assert!(muted > 0, "the guard was never asked for something else");
 }
+
+/// The journal of a height in progress holds the member's own votes. Replaying them without a guard used to make a new one, so that
+/// the second start found a guard and signed at once, whatever the lost one had remembered.
+#[test]
+fn a_member_that_lost_its_guard_makes_none_while_it_observes() {
+    let mut cluster = Cluster::new(4, 7);
+    let mut statements = Statements::new(&cluster);
+    // Nothing is decided: two of four are down.
+    cluster.kill(2);
+    cluster.kill(3);
+    cluster.submit(1, statements.next());
+    cluster.run_ms(3_000);
+    cluster.kill(1);
+    assert!(!cluster.nodes[1].journal.is_empty());
+    cluster.nodes[1].guard = None;
+    for _ in 0..2 {
+        cluster.start(1);
+        cluster.run_ms(5_000);
+        let status = cluster.nodes[1].replica.as_ref().expect("running").status();
+        assert!(status.observing && status.round.is_some());
+        cluster.kill(1);
+        assert_eq!(cluster.nodes[1].guard, None);
+    }
+    // A block whose time is more than 10 s after its start ends it, and only then.
+    cluster.start(1);
+    cluster.start(2);
+    cluster.start(3);
+    cluster.run_ms(11_000);
+    let statement = statements.next();
+    let id = statement.id();
+    cluster.submit(0, statement);
+    assert!(cluster.run_for(20_000, |cluster| all_executed(cluster, &[id])));
+    cluster.run_ms(1_000);
+    assert!(!cluster.nodes[1].replica.as_ref().expect("running").status().observing);
+    assert!(cluster.nodes[1].guard.is_some());
+}
