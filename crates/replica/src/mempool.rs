@@ -1,18 +1,26 @@
 //! Statements that wait for a block.
 //!
+//! Some of them would not execute now, but may as time passes: they *wait*, under smaller bounds of their own, each looked at again
+//! when its time comes, or ever more rarely. They are the first to go when one that would execute needs their room.
+//!
 //! Invariants: a statement is in it once, by id; the bounds hold, in total and per signer; signers take turns, so one with very
-//! many statements does not keep others waiting.
+//! many statements does not keep others waiting, and where the room for those that wait is used up, the signer with the most of
+//! them gives way.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use kvitto_ledger::block::body_bytes_of;
-use kvitto_ledger::{Checked, Did, StatementId, TimeMs};
+use kvitto_ledger::{Checked, Did, Rejection, StatementId, TimeMs};
 
 use crate::effect::Refusal;
 use crate::options::MempoolLimits;
 
 /// Statements on which the rules broke that are remembered.
 const QUARANTINE_MAX: usize = 1024;
+/// A statement that waits is looked at again after this long, in milliseconds, then after twice as long, and so on.
+pub(crate) const LOOK_MS_MIN: u64 = 1_000;
+/// The longest time between two looks, in milliseconds.
+const LOOK_MS_MAX: u64 = 60_000;
 
 #[derive(Debug)]
 pub(crate) struct Mempool {
@@ -22,8 +30,9 @@ pub(crate) struct Mempool {
     by_bytes: BTreeMap<[u8; 32], StatementId>,
     by_expiry: BTreeSet<(TimeMs, StatementId)>,
     signers: BTreeMap<Did, Signer>,
-    /// Not executable yet, in the order in which they are looked at again.
-    waiting: BTreeMap<u64, StatementId>,
+    waiting: Waiting,
+    /// Left because others needed their room, with what they waited for.
+    evicted: Vec<(Removed, Rejection)>,
     quarantine: VecDeque<StatementId>,
     bytes: usize,
     arrivals: u64,
@@ -34,22 +43,41 @@ struct Entry {
     statement: Checked,
     /// Whether a client of this node submitted it.
     local: bool,
-    /// Its number in `Signer::ready`, or in `waiting`.
     place: Place,
+    /// How long it waits the next time, in milliseconds.
+    look_ms: u64,
 }
 
+/// Where an entry stands.
 #[derive(Clone, Copy, Debug)]
 enum Place {
+    /// Its number in `Signer::ready`.
     Ready(u64),
-    Waiting(u64),
+    /// Its place in `Waiting::turns`, and what it waits for.
+    Waiting(Turn, Rejection),
 }
+
+/// When a statement is looked at again, and its number.
+type Turn = (TimeMs, u64);
 
 #[derive(Debug, Default)]
 struct Signer {
     /// Executable when last looked at, in order of arrival.
     ready: BTreeMap<u64, StatementId>,
+    /// Not executable when last looked at, by their turns.
+    waiting: BTreeMap<Turn, StatementId>,
+    waiting_bytes: usize,
     count: usize,
     bytes: usize,
+}
+
+/// What waits, of all signers.
+#[derive(Debug, Default)]
+struct Waiting {
+    turns: BTreeMap<Turn, StatementId>,
+    bytes: usize,
+    /// Signers by how many wait.
+    crowd: BTreeSet<(usize, Did)>,
 }
 
 /// A statement that left.
@@ -67,7 +95,8 @@ impl Mempool {
             by_bytes: BTreeMap::new(),
             by_expiry: BTreeSet::new(),
             signers: BTreeMap::new(),
-            waiting: BTreeMap::new(),
+            waiting: Waiting::default(),
+            evicted: Vec::new(),
             quarantine: VecDeque::new(),
             bytes: 0,
             arrivals: 0,
@@ -90,32 +119,98 @@ impl Mempool {
         })
     }
 
-    /// Takes a statement in that is not here yet; `ready` when it would execute now.
-    pub(crate) fn insert(&mut self, statement: Checked, local: bool, ready: bool) -> Result<(), Refusal> {
-        let (id, signer_did, len) = (statement.id(), statement.signer(), statement.bytes().len());
-        let limits = self.limits;
+    /// Whether there is room for one more of its kind, if it would execute: asked before that is found out.
+    pub(crate) fn check_room(&self, statement: &Checked) -> Result<(), Refusal> {
+        let (limits, len) = (self.limits, statement.bytes().len());
+        let ready_count = self.entries.len() - self.waiting.turns.len();
+        let ready_bytes = self.bytes - self.waiting.bytes;
+        if ready_count >= limits.count_max || ready_bytes + len > limits.bytes_max {
+            return Err(Refusal::MempoolFull);
+        }
+        let Some(signer) = self.signers.get(&statement.signer()) else { return Ok(()) };
+        let signer_bytes = signer.bytes - signer.waiting_bytes;
+        if signer.ready.len() >= limits.signer_count_max || signer_bytes + len > limits.signer_bytes_max {
+            return Err(Refusal::SignerQuota);
+        }
+        Ok(())
+    }
+
+    /// Takes in a statement that is not here yet and would execute now.
+    pub(crate) fn insert_ready(&mut self, statement: Checked, local: bool) -> Result<(), Refusal> {
+        self.check_room(&statement)?;
+        let (limits, did, len) = (self.limits, statement.signer(), statement.bytes().len());
+        let is_over = |signer: &Signer| {
+            signer.count >= limits.signer_count_max || signer.bytes + len > limits.signer_bytes_max
+        };
+        while self.signers.get(&did).is_some_and(is_over) {
+            self.evict_of(&did);
+        }
+        while self.entries.len() >= limits.count_max || self.bytes + len > limits.bytes_max {
+            self.evict();
+        }
+        self.arrivals += 1;
+        self.insert(statement, local, Place::Ready(self.arrivals));
+        Ok(())
+    }
+
+    /// Takes in a statement that is not here yet and may execute later than `now`, when it would be rejected.
+    pub(crate) fn insert_waiting(
+        &mut self,
+        statement: Checked,
+        local: bool,
+        rejection: Rejection,
+        now: TimeMs,
+    ) -> Result<(), Refusal> {
+        let (limits, did, len) = (self.limits, statement.signer(), statement.bytes().len());
         if self.entries.len() >= limits.count_max || self.bytes + len > limits.bytes_max {
             return Err(Refusal::MempoolFull);
         }
-        let signer = self.signers.entry(signer_did).or_default();
-        if signer.count >= limits.signer_count_max || signer.bytes + len > limits.signer_bytes_max {
+        let signer = self.signers.get(&did);
+        if signer.is_some_and(|signer| {
+            signer.count >= limits.signer_count_max || signer.bytes + len > limits.signer_bytes_max
+        }) {
             return Err(Refusal::SignerQuota);
         }
+        self.make_room_to_wait(&did, len)?;
         self.arrivals += 1;
+        let turn = (next_look(&statement, now, LOOK_MS_MIN), self.arrivals);
+        self.insert(statement, local, Place::Waiting(turn, rejection));
+        Ok(())
+    }
+
+    /// Room for one more that waits: of this signer up to its share, and at the cost of whoever has more of them.
+    fn make_room_to_wait(&mut self, did: &Did, len: usize) -> Result<(), Refusal> {
+        let limits = self.limits;
+        let own = |mempool: &Self| mempool.signers.get(did).map_or(0, |signer| signer.waiting.len());
+        if own(self) >= limits.signer_waiting_count_max {
+            return Err(Refusal::SignerQuota);
+        }
+        while self.waiting.turns.len() >= limits.waiting_count_max
+            || self.waiting.bytes + len > limits.waiting_bytes_max
+        {
+            let most = self.waiting.crowd.last().map_or(0, |(count, _)| *count);
+            if most <= own(self) + 1 {
+                return Err(Refusal::MempoolFull);
+            }
+            self.evict();
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, statement: Checked, local: bool, place: Place) {
+        let (id, len) = (statement.id(), statement.bytes().len());
+        let signer = self.signers.entry(statement.signer()).or_default();
         signer.count += 1;
         signer.bytes += len;
         self.bytes += len;
-        let place = if ready {
-            signer.ready.insert(self.arrivals, id);
-            Place::Ready(self.arrivals)
-        } else {
-            self.waiting.insert(self.arrivals, id);
-            Place::Waiting(self.arrivals)
-        };
         self.by_bytes.insert(digest(statement.bytes()), id);
         self.by_expiry.insert((statement.statement().not_after, id));
-        self.entries.insert(id, Entry { statement, local, place });
-        Ok(())
+        self.put(&statement, place);
+        let look_ms = match place {
+            Place::Ready(_) => LOOK_MS_MIN,
+            Place::Waiting(..) => 2 * LOOK_MS_MIN,
+        };
+        self.entries.insert(id, Entry { statement, local, place, look_ms });
     }
 
     pub(crate) fn get(&self, id: &StatementId) -> Option<&Checked> {
@@ -129,8 +224,8 @@ impl Mempool {
     }
 
     pub(crate) fn remove(&mut self, id: &StatementId) -> Option<Removed> {
-        let Entry { statement, local, place } = self.entries.remove(id)?;
-        self.take_place(&statement, place);
+        let Entry { statement, local, place, .. } = self.entries.remove(id)?;
+        self.take(&statement, place);
         let len = statement.bytes().len();
         self.bytes -= len;
         if let Some(signer) = self.signers.get_mut(&statement.signer()) {
@@ -152,54 +247,118 @@ impl Mempool {
         gone.iter().filter_map(|id| self.remove(id)).collect()
     }
 
-    /// Not executable now, but perhaps later: looked at again after the others that wait.
-    pub(crate) fn set_waiting(&mut self, id: &StatementId) {
-        self.move_to(id, false);
+    /// Removes the one of the signer with the most that wait whose turn comes last.
+    fn evict(&mut self) {
+        if let Some((_, did)) = self.waiting.crowd.last().copied() {
+            self.evict_of(&did);
+        }
+    }
+
+    fn evict_of(&mut self, did: &Did) {
+        let last = self.signers.get(did).and_then(|signer| signer.waiting.last_key_value());
+        if let Some(id) = last.map(|(_, id)| *id) {
+            self.drop_waiting(&id);
+        }
+    }
+
+    fn drop_waiting(&mut self, id: &StatementId) {
+        if let Some(Entry { place: Place::Waiting(_, rejection), .. }) = self.entries.get(id) {
+            let rejection = *rejection;
+            let removed = self.remove(id);
+            self.evicted.extend(removed.map(|removed| (removed, rejection)));
+        }
+    }
+
+    /// What had to leave since this was last asked, because others needed the room, with what it waited for.
+    pub(crate) fn take_evicted(&mut self) -> Vec<(Removed, Rejection)> {
+        std::mem::take(&mut self.evicted)
+    }
+
+    /// Rejected `now`, but perhaps not later; it leaves where there is no room to wait.
+    pub(crate) fn set_waiting(&mut self, id: &StatementId, rejection: Rejection, now: TimeMs) {
+        let Some(Entry { statement, place, look_ms, .. }) = self.entries.get_mut(id) else { return };
+        let turn = next_look(statement, now, *look_ms);
+        *look_ms = LOOK_MS_MAX.min(2 * *look_ms);
+        let (statement, place) = (statement.clone(), *place);
+        self.take(&statement, place);
+        let (did, len) = (statement.signer(), statement.bytes().len());
+        let room = self.make_room_to_wait(&did, len);
+        self.arrivals += 1;
+        self.set_place(id, Place::Waiting((turn, self.arrivals), rejection));
+        if room.is_err() {
+            self.drop_waiting(id);
+        }
     }
 
     pub(crate) fn set_ready(&mut self, id: &StatementId) {
-        self.move_to(id, true);
-    }
-
-    fn move_to(&mut self, id: &StatementId, ready: bool) {
-        let Some(entry) = self.entries.get(id) else { return };
-        let (statement, place) = (entry.statement.clone(), entry.place);
-        self.take_place(&statement, place);
+        let Some(Entry { statement, place, .. }) = self.entries.get(id) else { return };
+        let (statement, place) = (statement.clone(), *place);
+        self.take(&statement, place);
         self.arrivals += 1;
-        let place = if ready {
-            if let Some(signer) = self.signers.get_mut(&statement.signer()) {
-                signer.ready.insert(self.arrivals, *id);
-            }
-            Place::Ready(self.arrivals)
-        } else {
-            self.waiting.insert(self.arrivals, *id);
-            Place::Waiting(self.arrivals)
-        };
-        if let Some(entry) = self.entries.get_mut(id) {
-            entry.place = place;
-        }
+        self.set_place(id, Place::Ready(self.arrivals));
     }
 
-    fn take_place(&mut self, statement: &Checked, place: Place) {
+    fn set_place(&mut self, id: &StatementId, place: Place) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        entry.place = place;
+        let statement = entry.statement.clone();
+        self.put(&statement, place);
+    }
+
+    fn put(&mut self, statement: &Checked, place: Place) {
+        let (did, id, len) = (statement.signer(), statement.id(), statement.bytes().len());
+        let Some(signer) = self.signers.get_mut(&did) else { return };
         match place {
-            Place::Ready(at) => {
-                if let Some(signer) = self.signers.get_mut(&statement.signer()) {
-                    signer.ready.remove(&at);
-                }
+            Place::Ready(number) => {
+                signer.ready.insert(number, id);
             }
-            Place::Waiting(at) => {
-                self.waiting.remove(&at);
+            Place::Waiting(turn, _) => {
+                self.waiting.crowd.remove(&(signer.waiting.len(), did));
+                signer.waiting.insert(turn, id);
+                self.waiting.crowd.insert((signer.waiting.len(), did));
+                signer.waiting_bytes += len;
+                self.waiting.turns.insert(turn, id);
+                self.waiting.bytes += len;
             }
         }
     }
 
-    pub(crate) fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+    fn take(&mut self, statement: &Checked, place: Place) {
+        let (did, len) = (statement.signer(), statement.bytes().len());
+        let Some(signer) = self.signers.get_mut(&did) else { return };
+        match place {
+            Place::Ready(number) => {
+                signer.ready.remove(&number);
+            }
+            Place::Waiting(turn, _) => {
+                self.waiting.crowd.remove(&(signer.waiting.len(), did));
+                signer.waiting.remove(&turn);
+                if !signer.waiting.is_empty() {
+                    self.waiting.crowd.insert((signer.waiting.len(), did));
+                }
+                signer.waiting_bytes -= len;
+                self.waiting.turns.remove(&turn);
+                self.waiting.bytes -= len;
+            }
+        }
     }
 
-    /// Up to `count` of those that wait, the longest unseen first.
-    pub(crate) fn waiting(&self, count: usize) -> Vec<Checked> {
-        self.waiting.values().take(count).filter_map(|id| self.get(id)).cloned().collect()
+    /// When the next one that waits is to be looked at.
+    pub(crate) fn next_look(&self) -> Option<TimeMs> {
+        self.waiting.turns.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// Those that wait whose turn it is at `now`: at most `count_max`, and those after the first within `bytes_max`.
+    pub(crate) fn due(&self, now: TimeMs, count_max: usize, bytes_max: usize) -> Vec<Checked> {
+        let due = self.waiting.turns.iter().take_while(|((at, _), _)| *at <= now).take(count_max);
+        let statements = due.filter_map(|(_, id)| self.get(id));
+        statements
+            .scan(0, |bytes, statement| {
+                let first = *bytes == 0;
+                *bytes += statement.bytes().len();
+                (first || *bytes <= bytes_max).then(|| statement.clone())
+            })
+            .collect()
     }
 
     /// Sets a statement aside for good, because the rules broke on it (RULES 2.6).
@@ -247,103 +406,15 @@ impl Mempool {
     }
 }
 
+/// When a statement that would not execute at `now` is worth a look: from its beginning on, or after `look_ms`.
+fn next_look(statement: &Checked, now: TimeMs, look_ms: u64) -> TimeMs {
+    let not_before = statement.statement().not_before;
+    if not_before > now { not_before } else { TimeMs(now.0.saturating_add(look_ms)) }
+}
+
 fn digest(bytes: &[u8]) -> [u8; 32] {
     *blake3::hash(bytes).as_bytes()
 }
 
 #[cfg(test)]
-mod tests {
-    use kvitto_ledger::testing::{Actor, Ledger, commitment};
-
-    use super::*;
-
-    /// Statements of three signers: 1000 of the first, 2 of the second, 1 of the third.
-    fn filled(limits: MempoolLimits) -> (Mempool, Vec<Checked>) {
-        let mut ledger = Ledger::new(1);
-        let actors = ["first", "second", "third"].map(Actor::new);
-        let mut mempool = Mempool::new(limits);
-        let mut statements = Vec::new();
-        for (actor, count) in actors.iter().zip([1000, 2, 1]) {
-            for number in 0..count {
-                statements.push(ledger.sign(actor, actor.anchors([commitment(number)])));
-            }
-        }
-        for statement in &statements {
-            let _ = mempool.insert(statement.clone(), false, true);
-        }
-        (mempool, statements)
-    }
-
-    #[test]
-    fn signers_take_turns() {
-        let (mempool, statements) = filled(MempoolLimits::default());
-        for turn in 0..3 {
-            let candidates = mempool.candidates(turn, usize::MAX);
-            assert_eq!(candidates.len(), statements.len());
-            let mut signers: Vec<_> = candidates[..3].iter().map(Checked::signer).collect();
-            signers.sort();
-            signers.dedup();
-            assert_eq!(signers.len(), 3, "turn {turn}");
-            let own: Vec<_> =
-                candidates.iter().filter(|one| one.signer() == statements[0].signer()).collect();
-            assert!(own.iter().zip(&statements).all(|(a, b)| **a == *b), "each signer's in order of arrival");
-        }
-        let firsts: BTreeSet<_> = (0..3).map(|turn| mempool.candidates(turn, 1)[0].signer()).collect();
-        assert_eq!(firsts.len(), 3, "another signer begins each turn");
-    }
-
-    #[test]
-    fn bounds_hold_in_total_and_per_signer() {
-        let (_, statements) = filled(MempoolLimits::default());
-        let bytes = statements[0].bytes().len();
-        let limits = MempoolLimits::default();
-        for (limits, expected) in [
-            (MempoolLimits { count_max: 1, ..limits }, Err(Refusal::MempoolFull)),
-            (MempoolLimits { bytes_max: 2 * bytes - 1, ..limits }, Err(Refusal::MempoolFull)),
-            (MempoolLimits { signer_count_max: 1, ..limits }, Err(Refusal::SignerQuota)),
-            (MempoolLimits { signer_bytes_max: 2 * bytes - 1, ..limits }, Err(Refusal::SignerQuota)),
-            (
-                MempoolLimits {
-                    count_max: 2,
-                    signer_count_max: 2,
-                    bytes_max: 2 * bytes,
-                    signer_bytes_max: 2 * bytes,
-                },
-                Ok(()),
-            ),
-        ] {
-            let mut mempool = Mempool::new(limits);
-            assert_eq!(mempool.insert(statements[0].clone(), false, true), Ok(()));
-            assert_eq!(mempool.insert(statements[1].clone(), false, true), expected, "{limits:?}");
-            // Room comes back.
-            mempool.remove(&statements[0].id());
-            assert_eq!(mempool.touch(&statements[1].id(), false), expected.is_ok());
-            let other = if expected.is_ok() { &statements[2] } else { &statements[1] };
-            assert_eq!(mempool.insert(other.clone(), false, true), Ok(()), "{limits:?}");
-        }
-    }
-
-    #[test]
-    fn statements_leave_when_block_time_passes_their_end() {
-        let (mut mempool, statements) = filled(MempoolLimits::default());
-        let end = statements[0].statement().not_after;
-        assert_eq!(mempool.expire(end).len(), 0);
-        assert_eq!(mempool.expire(TimeMs(end.0 + 1)).len(), statements.len());
-        assert_eq!((mempool.len(), mempool.bytes()), (0, 0));
-        assert!(mempool.signers.is_empty() && mempool.by_bytes.is_empty() && mempool.by_expiry.is_empty());
-    }
-
-    #[test]
-    fn what_waits_is_no_candidate_and_comes_back() {
-        let (mut mempool, statements) = filled(MempoolLimits::default());
-        let id = statements[1002].id();
-        mempool.set_waiting(&id);
-        assert!(mempool.has_waiting());
-        assert_eq!(mempool.waiting(10), [statements[1002].clone()]);
-        assert_eq!(mempool.candidates(0, usize::MAX).len(), statements.len() - 1);
-        assert_eq!(mempool.by_bytes(statements[1002].bytes()), Some(&statements[1002]));
-        mempool.set_ready(&id);
-        assert!(!mempool.has_waiting());
-        assert_eq!(mempool.candidates(0, usize::MAX).len(), statements.len());
-    }
-}
+mod tests;

@@ -57,10 +57,10 @@ impl Default for Timeouts {
     }
 }
 
-/// Bounds on waiting statements.
+/// Bounds on statements that are not in a block yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MempoolLimits {
-    /// Most statements.
+    /// Most statements, those included that are not executable yet.
     pub count_max: usize,
     /// Most bytes.
     pub bytes_max: usize,
@@ -68,6 +68,12 @@ pub struct MempoolLimits {
     pub signer_count_max: usize,
     /// Most bytes of one signer.
     pub signer_bytes_max: usize,
+    /// Most statements that are not executable yet.
+    pub waiting_count_max: usize,
+    /// Most bytes of these.
+    pub waiting_bytes_max: usize,
+    /// Most of these of one signer.
+    pub signer_waiting_count_max: usize,
 }
 
 impl Default for MempoolLimits {
@@ -77,6 +83,9 @@ impl Default for MempoolLimits {
             bytes_max: 64 * 1024 * 1024,
             signer_count_max: 16_384,
             signer_bytes_max: 16 * 1024 * 1024,
+            waiting_count_max: 4_096,
+            waiting_bytes_max: 8 * 1024 * 1024,
+            signer_waiting_count_max: 256,
         }
     }
 }

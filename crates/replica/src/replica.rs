@@ -90,7 +90,8 @@ enum Phase {
 #[derive(Debug, Default)]
 struct Timers {
     flush: bool,
-    retry: bool,
+    /// When it fires.
+    retry: Option<TimeMs>,
     body: bool,
     recosign: bool,
 }
@@ -169,6 +170,7 @@ impl<S: Signer> Replica<S> {
         self.catch_up();
         self.pull_bodies_later();
         self.publish_quorum();
+        self.tell_evicted();
         if self.engine.take_signed() {
             self.out.signed();
         }
@@ -194,8 +196,8 @@ impl<S: Signer> Replica<S> {
             }
             TimerId::Flush => self.flush(),
             TimerId::Retry => {
-                self.timers.retry = false;
-                self.retry_waiting(state)?;
+                self.timers.retry = None;
+                self.retry_waiting(0, state)?;
             }
             TimerId::Sync => self.sync.timeout(),
             TimerId::Recosign => {

@@ -12,6 +12,7 @@ use crate::codec::CosignatureMessage;
 use crate::cosign::Received;
 use crate::effect::{Effect, Fault, Halt, Notice, Verdict};
 use crate::input::{Peer, TimerId, Topic};
+use crate::mempool::LOOK_MS_MIN;
 use crate::options::Standing;
 use crate::signer::Signer;
 
@@ -51,7 +52,8 @@ impl<S: Signer> Replica<S> {
             self.cosign_newest();
         }
         self.learn_early_proposals();
-        self.retry_waiting(state)
+        // A block may be what a newcomer waits for; what was looked at again in vain waits for its turn.
+        self.retry_waiting(LOOK_MS_MIN, state)
     }
 
     /// Drops what was executed, and what can never be any more.

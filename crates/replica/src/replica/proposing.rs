@@ -80,7 +80,7 @@ impl<S: Signer> Replica<S> {
     /// A statement that does not execute now: kept if time alone can change that.
     pub(super) fn set_aside(&mut self, id: &StatementId, rejection: Rejection) {
         if rejection.is_for_now() {
-            self.mempool.set_waiting(id);
+            self.mempool.set_waiting(id, rejection, self.block_time());
             self.retry_later();
             return;
         }

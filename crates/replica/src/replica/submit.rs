@@ -3,22 +3,32 @@
 use std::sync::Arc;
 
 use kvitto_ledger::execute::judge;
-use kvitto_ledger::{Checked, ReadState, Rejection, StatementId};
+use kvitto_ledger::{Checked, ReadState, Rejection, StatementId, TimeMs};
 
 use super::{Phase, Replica};
 use crate::codec::{BATCH_BYTES_MAX, Statements};
 use crate::effect::{Effect, Halt, Notice};
 use crate::input::{Origin, TimerId, Topic};
+use crate::mempool::Removed;
 use crate::signer::Signer;
 
 /// Local statements are collected this long into one message, in milliseconds.
 const FLUSH_MS: u64 = 2;
-/// Time between looks at statements that are not executable yet, in milliseconds.
+/// Pause while there are more statements to be looked at again than at one time, in milliseconds.
 const RETRY_MS: u64 = 1_000;
-/// Statements looked at each time.
+/// Statements looked at each time, and their bytes: executing one of the longest takes milliseconds.
 const RETRY_COUNT: usize = 64;
+const RETRY_BYTES: usize = 512 * 1024;
 /// A statement may become valid this long after it is submitted, in milliseconds (RULES 5.4).
 const AHEAD_MS: u64 = 60_000;
+
+/// What a look at the state says of a statement that is not rejected.
+enum Admitted {
+    /// It would execute now.
+    Ready,
+    /// It would be rejected now, and perhaps not later.
+    Waiting(Rejection),
+}
 
 impl<S: Signer> Replica<S> {
     pub(super) fn submit<R: ReadState>(
@@ -32,8 +42,14 @@ impl<S: Signer> Replica<S> {
             self.notify(&id, local, notice);
             return Ok(());
         }
-        let ready = match self.admit(&statement, local, state)? {
-            Ok(ready) => ready,
+        // Before the rules are run, which costs far more.
+        if let Err(refusal) = self.mempool.check_room(&statement) {
+            let notice = self.executed(&id, local, state)?.unwrap_or(Notice::Refused(refusal));
+            self.notify(&id, local, notice);
+            return Ok(());
+        }
+        let admitted = match self.admit(&statement, local, state)? {
+            Ok(admitted) => admitted,
             Err(rejection) => {
                 let notice = self.executed(&id, local, state)?.unwrap_or(Notice::Rejected(rejection));
                 self.notify(&id, local, notice);
@@ -41,7 +57,13 @@ impl<S: Signer> Replica<S> {
             }
         };
         let bytes = Arc::clone(statement.bytes());
-        match self.mempool.insert(statement, local, ready) {
+        let taken = match admitted {
+            Admitted::Ready => self.mempool.insert_ready(statement, local),
+            Admitted::Waiting(rejection) => {
+                self.mempool.insert_waiting(statement, local, rejection, self.block_time())
+            }
+        };
+        match taken {
             Ok(()) => {
                 self.notify(&id, local, Notice::Accepted);
                 self.retry_later();
@@ -85,13 +107,13 @@ impl<S: Signer> Replica<S> {
         statement: &Checked,
         local: bool,
         state: &R,
-    ) -> Result<Result<bool, Rejection>, Halt> {
+    ) -> Result<Result<Admitted, Rejection>, Halt> {
         if statement.statement().not_before.0 > self.now.0.saturating_add(AHEAD_MS) {
             return Ok(Err(Rejection::StatementNotYet));
         }
         Ok(match judge(state, &self.config, self.block_time(), statement)? {
-            Ok(_) => Ok(true),
-            Err(rejection) if rejection.is_for_now() => Ok(false),
+            Ok(_) => Ok(Admitted::Ready),
+            Err(rejection) if rejection.is_for_now() => Ok(Admitted::Waiting(rejection)),
             Err(Rejection::RulesPanic) => {
                 self.mempool.quarantine(statement.id());
                 Err(Rejection::RulesPanic)
@@ -100,7 +122,7 @@ impl<S: Signer> Replica<S> {
             Err(rejection)
                 if !local && may_come_true(rejection) && state.outcome(&statement.id())?.is_none() =>
             {
-                Ok(false)
+                Ok(Admitted::Waiting(rejection))
             }
             Err(rejection) => Err(rejection),
         })
@@ -123,26 +145,36 @@ impl<S: Signer> Replica<S> {
         Ok(false)
     }
 
-    /// Looks again at statements that were not executable.
-    pub(super) fn retry_waiting<R: ReadState>(&mut self, state: &R) -> Result<(), Halt> {
-        if matches!(self.phase, Phase::Committing(_)) {
-            self.retry_later();
-            return Ok(());
-        }
-        for statement in self.mempool.waiting(RETRY_COUNT) {
-            match judge(state, &self.config, self.block_time(), &statement)? {
-                Ok(_) => self.mempool.set_ready(&statement.id()),
-                Err(rejection) => self.set_aside(&statement.id(), rejection),
+    /// Looks again at statements that were not executable, and whose turn it is `ahead_ms` from now.
+    pub(super) fn retry_waiting<R: ReadState>(&mut self, ahead_ms: u64, state: &R) -> Result<(), Halt> {
+        if !matches!(self.phase, Phase::Committing(_)) {
+            let now = self.block_time();
+            for statement in self.mempool.due(TimeMs(now.0 + ahead_ms), RETRY_COUNT, RETRY_BYTES) {
+                match judge(state, &self.config, now, &statement)? {
+                    Ok(_) => self.mempool.set_ready(&statement.id()),
+                    Err(rejection) => self.set_aside(&statement.id(), rejection),
+                }
             }
         }
         self.retry_later();
         Ok(())
     }
 
+    /// Sees to the next look at statements that wait.
     pub(super) fn retry_later(&mut self) {
-        if self.mempool.has_waiting() && !self.timers.retry {
-            self.timers.retry = true;
-            self.set_timer(TimerId::Retry, RETRY_MS);
+        let Some(look) = self.mempool.next_look() else { return };
+        let after_ms = if look > self.now { look.0 - self.now.0 } else { RETRY_MS };
+        let at = TimeMs(self.now.0 + after_ms);
+        if self.timers.retry.is_none_or(|set| at < set) {
+            self.timers.retry = Some(at);
+            self.set_timer(TimerId::Retry, after_ms);
+        }
+    }
+
+    /// Tells those whose statements had to make room: what these waited for stands against them now.
+    pub(super) fn tell_evicted(&mut self) {
+        for (Removed { id, local }, rejection) in self.mempool.take_evicted() {
+            self.notify(&id, local, Notice::Rejected(rejection));
         }
     }
 

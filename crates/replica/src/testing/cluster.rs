@@ -76,6 +76,8 @@ pub struct Cluster {
     pub now: TimeMs,
     /// The engine's timeouts.
     pub timeouts: Timeouts,
+    /// Bounds on statements, for nodes that start from now on.
+    pub mempool: MempoolLimits,
     /// Changes messages on their way.
     pub tamper: Option<Tamper>,
     events: BTreeMap<(TimeMs, u64), (usize, u64, Event)>,
@@ -103,6 +105,7 @@ impl Cluster {
             random: Random::new(seed),
             now: TimeMs(START.0 + HOUR_MS),
             timeouts: Timeouts::default(),
+            mempool: MempoolLimits::default(),
             tamper: None,
             events: BTreeMap::new(),
             sequence: 0,
@@ -127,7 +130,7 @@ impl Cluster {
             member: Some(index),
             standing,
             timeouts: self.timeouts,
-            mempool: MempoolLimits::default(),
+            mempool: self.mempool,
         };
         let opened = Replica::open(options, node.signer(), node.journal.clone(), now, &node.state);
         let (replica, effects) = opened.unwrap_or_else(|halt| panic!("member {index} cannot start: {halt}"));

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use kvitto_ledger::Rejection;
 use kvitto_ledger::testing::HOUR_MS;
 use kvitto_replica::testing::{Cluster, Statements, all_executed};
-use kvitto_replica::{Notice, Topic};
+use kvitto_replica::{Notice, Refusal, Topic};
 
 #[test]
 fn a_statement_that_only_one_member_has_is_sent_again_until_it_is_executed() {
@@ -63,6 +63,25 @@ fn a_refused_statement_is_answered_with_the_reason() {
     cluster.submit(0, statement);
     assert_eq!(cluster.nodes[0].notices[1], (id, Notice::Rejected(Rejection::StatementNotYet)));
     assert_eq!(cluster.height().0, 0);
+}
+
+/// Otherwise a signer could make a node run the rules without end.
+#[test]
+fn a_signer_over_its_quota_is_refused_before_the_rules_are_asked() {
+    let mut cluster = Cluster::new(4, 1);
+    cluster.mempool.signer_count_max = 1;
+    for node in 0..4 {
+        cluster.kill(node);
+    }
+    cluster.start(0);
+    let mut statements = Statements::new(&cluster);
+    let (first, again) = (statements.next(), statements.next());
+    let id = again.id();
+    cluster.submit(0, first);
+    // It has expired: the rules would reject it.
+    cluster.now.0 += 2 * HOUR_MS;
+    cluster.submit(0, again);
+    assert_eq!(cluster.nodes[0].notices[1..], [(id, Notice::Refused(Refusal::SignerQuota))]);
 }
 
 #[test]
