@@ -4,6 +4,7 @@
 //! of the replica is used, besides reading its messages, and forging them ([`Liar`]).
 
 mod cluster;
+mod defect;
 mod liar;
 mod node;
 mod random;

@@ -7,6 +7,7 @@ use kvitto_ledger::execute::signer_key;
 use kvitto_ledger::testing::{HOUR_MS, MemoryState, START, World};
 use kvitto_ledger::{Checked, Envelope, Height, TimeMs};
 
+use super::defect::Defect;
 use super::{Node, Random, Witness};
 use crate::codec::{BlockParts, Statements, encode_blocks};
 use crate::effect::Effect;
@@ -243,8 +244,9 @@ impl Cluster {
     /// Has a node's replica handle an input, and only looks at what it wants.
     pub fn handle(&mut self, index: usize, input: Input) -> Vec<Effect> {
         let now = self.clock(index);
-        let Node { replica, state, .. } = &mut self.nodes[index];
-        replica.as_mut().map_or_else(Vec::new, |replica| replica.handle(now, input, state))
+        let Node { replica, state, breaks_on, .. } = &mut self.nodes[index];
+        let state = Defect { state, breaks_on: *breaks_on };
+        replica.as_mut().map_or_else(Vec::new, |replica| replica.handle(now, input, &state))
     }
 
     fn carry_out(&mut self, index: usize, effects: Vec<Effect>) {
@@ -310,7 +312,7 @@ impl Cluster {
             Effect::Commit { block, certificate } => {
                 node.state.commit(&block);
                 node.certificates.push(certificate);
-                self.witness.committed(index, block.header.height, block.id);
+                self.witness.committed(index, &block.header, block.id, self.now);
                 let after_ms = self.random.below(3);
                 self.schedule(after_ms, index, run, Event::Input(Input::Committed));
             }

@@ -9,9 +9,9 @@ use kvitto_merkle::note::cosignature_message;
 use malachitebft_core_types::{NilOrVal, Round, SignedMessage, VoteType};
 
 use super::{Cluster, cluster::peer};
-use crate::codec::{CosignatureMessage, encode_proposal, encode_vote};
+use crate::codec::{CosignatureMessage, Request, encode_proposal, encode_vote};
 use crate::engine::context::{Address, Height, Proposal, Value, Vote};
-use crate::input::{Input, Topic, VerdictToken};
+use crate::input::{Input, ReplyToken, Topic, VerdictToken};
 use crate::signer::{Head, Point, Step};
 
 /// The keys of a member, and what it can make of them.
@@ -88,14 +88,22 @@ impl Liar {
         CosignatureMessage { height, size, root, timestamp_s, key, signature }
     }
 
-    /// The header of a valid block without statements, after the newest one that the liar's node has, this far ahead of true time.
+    /// The header of a valid block without statements, after the newest one that the liar's node has, this far ahead of true time,
+    /// or later where it has to be.
     ///
     /// # Panics
-    /// When that is not later than the newest one.
+    /// Never: memory is readable.
     pub fn empty_block(&self, cluster: &Cluster, ahead_ms: u64) -> Header {
         let (state, config) = (&cluster.nodes[self.member].state, &cluster.world.genesis.config);
-        let time = TimeMs(cluster.now.0 + ahead_ms);
+        let time = TimeMs((cluster.now.0 + ahead_ms).max(state.newest().header.time.0 + 1));
         execute::build(state, config, time, []).expect("memory is readable").block.header
+    }
+
+    /// Tells one node that the liar has this block.
+    pub fn claim(&self, cluster: &mut Cluster, to: usize, height: kvitto_ledger::Height) {
+        let (from, token) = (peer(self.member), ReplyToken(0));
+        let bytes = Request::Status(height).encode().into();
+        cluster.input(to, Input::Request { from, token, bytes });
     }
 
     /// Sends a message to one node.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kvitto_ledger::testing::{MemberKeys, MemoryState};
-use kvitto_ledger::{Height, StatementId};
+use kvitto_ledger::{Did, Height, StatementId};
 
 use crate::effect::{Fault, Halt, Notice};
 use crate::evidence::Evidence;
@@ -30,6 +30,8 @@ pub struct Node {
     pub published: Option<(Height, Arc<str>)>,
     /// How far its clock is ahead of true time, in milliseconds.
     pub clock_ahead_ms: i64,
+    /// The rules break on this organisation, as on a defect in them.
+    pub breaks_on: Option<Did>,
     /// It dies before this many more effects are carried out.
     pub dies_in: Option<u64>,
     /// Local statements that it was told are final.
@@ -60,6 +62,7 @@ impl Node {
             guard: Some(Guard::default()),
             published: None,
             clock_ahead_ms: 0,
+            breaks_on: None,
             dies_in: None,
             finals: BTreeSet::new(),
             notices: Vec::new(),

@@ -19,11 +19,16 @@ impl Statements {
         Self { ledger, made: 0 }
     }
 
+    /// The organisation that the statement with this number, from 1, onboards.
+    pub fn subject(number: usize) -> Actor {
+        Actor::new(&format!("organisation {number}"))
+    }
+
     /// The next one, signed.
     #[expect(clippy::should_implement_trait, reason = "it never ends")]
     pub fn next(&mut self) -> Checked {
         self.made += 1;
-        let subject = Actor::new(&format!("organisation {}", self.made));
+        let subject = Self::subject(self.made);
         let root = self.ledger.root.clone();
         let onboard = root.onboards(&subject, &self.ledger.world.ledger_id);
         self.ledger.sign(&root, onboard)

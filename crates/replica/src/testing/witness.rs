@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kvitto_ledger::{HeaderId, Height, StatementId, TimeMs};
+use kvitto_ledger::{Header, HeaderId, Height, StatementId, TimeMs};
 use kvitto_merkle::note::Cosignature;
 use kvitto_merkle::{Hash, Note};
 use malachitebft_core_types::{NilOrVal, VoteType};
@@ -12,6 +12,9 @@ use crate::signer::{Point, Step};
 
 /// Verifiers ignore cosignatures that are further ahead of their clock, in seconds.
 const AHEAD_S_MAX: u64 = 60;
+
+/// A block's time is at most 5 s ahead of an honest member's clock, and those are at most 6 s off in these tests, in milliseconds.
+const BLOCK_AHEAD_MS_MAX: u64 = 11_000;
 
 /// What was said and done so far.
 #[derive(Debug, Default)]
@@ -99,8 +102,10 @@ impl Witness {
     /// A member commits a block.
     ///
     /// # Panics
-    /// When another one was committed at its height.
-    pub fn committed(&mut self, member: usize, height: Height, id: HeaderId) {
+    /// When another one was committed at its height, or its time is further ahead of true time than clocks explain (RULES 2.1).
+    pub fn committed(&mut self, member: usize, header: &Header, id: HeaderId, now: TimeMs) {
+        let height = header.height;
+        assert!(header.time.0 <= now.0 + BLOCK_AHEAD_MS_MAX, "block {height} is of {}", header.time);
         let block = *self.blocks.entry(height).or_insert(id);
         assert_eq!(block, id, "member {member} commits another block at {height}");
     }
