@@ -32,7 +32,7 @@ use crate::report::Report;
 use crate::signer::FileSigner;
 use crate::timers::Timers;
 
-/// Events that wait for the replica; who brings more waits.
+/// Statements that wait for the replica, and events of every other kind; who brings more waits.
 const EVENTS_MAX: usize = 1024;
 
 /// The replica's entries say themselves what they are.
@@ -62,12 +62,63 @@ enum Answer {
     Verified(VerifyTicket, Vec<Result<Checked, Rejection>>),
 }
 
-/// Where events are brought to.
-pub type Events = mpsc::Sender<Event>;
+/// Where events are brought to. Statements queue apart, so that votes do not wait behind them.
+#[derive(Clone, Debug)]
+pub struct Events {
+    first: mpsc::Sender<Event>,
+    statements: mpsc::Sender<Event>,
+}
+
+/// Where [`Core::run`] takes events from.
+#[derive(Debug)]
+pub struct Inbox {
+    first: mpsc::Receiver<Event>,
+    statements: mpsc::Receiver<Event>,
+}
+
+/// The replica takes no events any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped;
 
 /// A channel for [`Core::run`].
-pub fn events() -> (Events, mpsc::Receiver<Event>) {
-    mpsc::channel(EVENTS_MAX)
+pub fn events() -> (Events, Inbox) {
+    let (first, first_out) = mpsc::channel(EVENTS_MAX);
+    let (statements, statements_out) = mpsc::channel(EVENTS_MAX);
+    (Events { first, statements }, Inbox { first: first_out, statements: statements_out })
+}
+
+impl Events {
+    /// Brings an event, when there is room.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn send(&self, event: Event) -> Result<(), Stopped> {
+        self.queue(&event).send(event).await.map_err(|_| Stopped)
+    }
+
+    /// The same for a thread that may wait.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub fn blocking_send(&self, event: Event) -> Result<(), Stopped> {
+        self.queue(&event).blocking_send(event).map_err(|_| Stopped)
+    }
+
+    fn queue(&self, event: &Event) -> &mpsc::Sender<Event> {
+        if matches!(event, Event::Submit(..)) { &self.statements } else { &self.first }
+    }
+}
+
+impl Inbox {
+    /// The next event: statements when there is nothing else. `None` when nobody can bring any more.
+    async fn next(&mut self) -> Option<Event> {
+        tokio::select! {
+            biased;
+            Some(event) = self.first.recv() => Some(event),
+            Some(statement) = self.statements.recv() => Some(statement),
+            else => None,
+        }
+    }
 }
 
 /// See the module's head.
@@ -107,7 +158,7 @@ impl<S: Store> Core<S> {
     ///
     /// # Errors
     /// A write failed, the state cannot be read, or continuing could break a promise.
-    pub async fn run(mut self, mut events: mpsc::Receiver<Event>) -> Result<()> {
+    pub async fn run(mut self, mut events: Inbox) -> Result<()> {
         // Not bounded by itself, but there is one answer for each thing that the replica asked for, and it bounds those.
         let (answers_in, mut answers) = mpsc::unbounded_channel();
         let mut pending = Pending {
@@ -132,7 +183,7 @@ impl<S: Store> Core<S> {
                 () = sleep_until(next_timer) => {
                     pending.inputs.extend(pending.timers.due(Instant::now()).map(Input::Timer));
                 }
-                event = events.recv() => match event {
+                event = events.next() => match event {
                     None | Some(Event::Stop) => return Ok(()),
                     Some(event) => {
                         let input = pending.input_of_event(event);
@@ -334,5 +385,31 @@ fn network_topic(topic: Topic) -> kvitto_network::Topic {
         Topic::Statements => kvitto_network::Topic::Statements,
         Topic::Consensus => kvitto_network::Topic::Consensus,
         Topic::Cosignatures => kvitto_network::Topic::Cosignatures,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kvitto_ledger::testing::{Actor, Ledger, commitment};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn votes_do_not_wait_behind_statements() {
+        let (events, mut inbox) = events();
+        let mut ledger = Ledger::new(1);
+        let actor = Actor::new("school");
+        for number in 0..3 {
+            let statement = ledger.sign(&actor, actor.anchors([commitment(number)]));
+            events.send(Event::Submit(statement, Origin::Peer)).await.expect("there is room");
+        }
+        events.send(Event::PeerUp(Peer(1))).await.expect("there is room");
+        events.send(Event::PeerDown(Peer(1))).await.expect("there is room");
+        drop(events);
+        let mut order = Vec::new();
+        while let Some(event) = inbox.next().await {
+            order.push(matches!(event, Event::Submit(..)));
+        }
+        assert_eq!(order, [false, false, true, true, true]);
     }
 }

@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 
 use crate::admission::Admission;
 use crate::config::Config;
-use crate::core::{Core, Event, Events, events, now};
+use crate::core::{Core, Event, Events, Inbox, events, now};
 use crate::desk::{Counter, Desk};
 use crate::genesis_file::{GenesisFile, Timeouts};
 use crate::gossip;
@@ -363,7 +363,7 @@ fn replica_timeouts(timeouts: Timeouts) -> kvitto_replica::Timeouts {
 /// Runs the core on a thread of its own: persisting blocks it, and must not block anything else.
 fn spawn_core<S: Store + Send + 'static>(
     core: Core<S>,
-    events: tokio::sync::mpsc::Receiver<Event>,
+    events: Inbox,
 ) -> Result<tokio::task::JoinHandle<Result<()>>> {
     let (ended_in, ended) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
