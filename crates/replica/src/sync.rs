@@ -142,12 +142,17 @@ impl Sync {
         self.server
     }
 
-    /// The served block that comes after `newest`, unless one is being checked.
-    pub(crate) fn front(&mut self, newest: Height) -> Option<&ServedBlock> {
+    /// Drops served blocks up to `newest`: they are committed, perhaps because the engine decided them meanwhile.
+    pub(crate) fn committed(&mut self, newest: Height) {
         while self.queue.front().is_some_and(|block| block.header.height <= newest) {
             self.queue.pop_front();
             self.checking = None;
         }
+    }
+
+    /// The served block that comes after `newest`, unless one is being checked.
+    pub(crate) fn front(&mut self, newest: Height) -> Option<&ServedBlock> {
+        self.committed(newest);
         if self.checking.is_some() { None } else { self.queue.front() }
     }
 
@@ -166,6 +171,31 @@ impl Sync {
         self.queue.pop_front();
         if let Some(server) = self.server {
             self.failures.remove(&server);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kvitto_ledger::Header;
+    use kvitto_ledger::execute::genesis_block;
+    use kvitto_ledger::testing::World;
+
+    use super::*;
+
+    #[test]
+    fn a_served_block_that_was_decided_meanwhile_keeps_nobody_busy() {
+        let header = genesis_block(&World::new(1).genesis).header;
+        let served = |height| ServedBlock {
+            header: Header { height: Height(height), ..header.clone() },
+            certificate: Vec::new(),
+            body: Vec::new(),
+        };
+        let mut sync = Sync::default();
+        sync.serve(Peer(1), vec![served(5), served(6)]);
+        for (newest, busy) in [(4, true), (5, true), (6, false)] {
+            sync.committed(Height(newest));
+            assert_eq!(sync.is_busy(), busy, "after block {newest}");
         }
     }
 }

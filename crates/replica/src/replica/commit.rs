@@ -47,6 +47,7 @@ impl<S: Signer> Replica<S> {
         if self.standing == Standing::Observing && self.is_trusted_again(block.header.time) {
             self.standing = Standing::Signing;
         }
+        self.sync.committed(height);
         // While catching up only the newest tree is worth a signature.
         if !self.sync.is_busy() {
             self.cosign_newest();
