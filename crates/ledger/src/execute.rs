@@ -317,7 +317,7 @@ fn seal<N: status::StatusSource<Error = StateError>>(
     effects: Effects,
     status_nodes: &N,
 ) -> Result<ExecutedBlock, StateError> {
-    let Effects { changes, mut leaves, positions, registrants } = effects;
+    let Effects { changes, mut leaves, positions, registrants, compromised } = effects;
     let status = status::update(status_nodes, place.positions_before, positions, &changes.chunks).map_err(
         |error| match error {
             status::UpdateError::Source(error) => error,
@@ -357,7 +357,7 @@ fn seal<N: status::StatusSource<Error = StateError>>(
         config_hash,
     };
     let id = header.id();
-    let tip = Tip { header: header.clone(), header_id: id, frontier, positions, registrants };
+    let tip = Tip { header: header.clone(), header_id: id, frontier, positions, registrants, compromised };
     Ok(ExecutedBlock {
         header,
         id,

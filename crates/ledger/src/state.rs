@@ -36,9 +36,6 @@ pub trait ReadState {
     /// An accreditation. Shared, because almost every statement asks for the same few.
     fn accreditation(&self, key: &AccreditationKey) -> Result<Option<Arc<Accreditation>>, StateError>;
 
-    /// Ids of everything an organisation was ever accredited for, ascending.
-    fn accreditations_of(&self, subject: &Did) -> Result<Vec<AccreditationId>, StateError>;
-
     /// Where these commitments of one issuer are, in the order asked.
     fn anchors(
         &self,
@@ -92,6 +89,8 @@ cbor_array! {
         pub positions: u64,
         /// Number of registered organisations.
         pub registrants: u32,
+        /// Number of accreditations that are suspended because a key was in wrong hands ([`Accreditation::is_compromised`]).
+        pub compromised: u64,
     }
 }
 
@@ -209,6 +208,11 @@ impl Accreditation {
     /// The accreditation it hangs on; none for a root.
     pub fn parent_key(&self) -> Option<AccreditationKey> {
         self.parent.map(|id| AccreditationKey { subject: self.accreditor, id })
+    }
+
+    /// Whether it is suspended because a key was in wrong hands.
+    pub fn is_compromised(&self) -> bool {
+        self.suspension.as_ref().is_some_and(|suspension| suspension.reason == Reason::KeyCompromise)
     }
 }
 

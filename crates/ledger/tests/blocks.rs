@@ -5,20 +5,19 @@ use kvitto_ledger::execute::{BLOCK_POSITIONS_MAX, BlockFault, build, execute, ju
 use kvitto_ledger::genesis::Limits;
 use kvitto_ledger::record::RecordBody;
 use kvitto_ledger::scope::Role;
-use kvitto_ledger::state::{
-    Accreditation, AccreditationKey, Identifier, Outcome, Place, ReadState, StateError, Tip, Usage,
+use kvitto_ledger::state::StateError;
+use kvitto_ledger::statement::{
+    Body, PutIdentifier, Reason, SetAccreditationStatus, StatusItem, StatusTarget,
 };
-use kvitto_ledger::statement::{Body, PutIdentifier, StatusItem, StatusTarget};
-use kvitto_ledger::testing::{Actor, Ledger, MemoryState, commitment};
+use kvitto_ledger::testing::{Actor, Ledger, LookUp, MemoryState, Watched, commitment};
 use kvitto_ledger::{
-    AccreditationId, BlockBody, Checked, Commitment, ConfigHash, Did, Envelope, Header, HeaderId, Height,
-    LeafIndex, Position, RegistrantNumber, Rejection, StatementId, TimeMs,
+    AccreditationId, BlockBody, Checked, ConfigHash, Envelope, Header, HeaderId, Height, Position, Rejection,
+    TimeMs,
 };
-use kvitto_merkle::status::{self, Chunk, StatusValue};
+use kvitto_merkle::status::{self, StatusValue};
 use kvitto_merkle::{Frontier, Hash, leaf_hash};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 fn run(ledger: &Ledger, header: &Header, statements: &[Checked]) -> Result<(), BlockFault> {
     let executed = execute(&ledger.state, &ledger.world.genesis.config, header, statements);
@@ -55,7 +54,11 @@ fn body_of(wish: &Wish, ledger: &Ledger) -> Body {
         1 => signer.puts([signer.method(), subject.with_key("other").method()]).into(),
         2 => signer.deactivates(subject).into(),
         3 => signer.accredits(subject, role).into(),
-        4 if status != StatusValue::Superseded => signer.sets_accreditation(subject, status).into(),
+        4 if status != StatusValue::Superseded => SetAccreditationStatus {
+            reason: if role == Role::Tao { Reason::KeyCompromise } else { Reason::Unspecified },
+            ..signer.sets_accreditation(subject, status)
+        }
+        .into(),
         5 => signer.reserves(wish.number as u32 + 1).into(),
         6 => signer.anchors_at(commitment(wish.number), Position(wish.number)).into(),
         7 if status == StatusValue::Superseded => {
@@ -110,6 +113,9 @@ proptest! {
                 roots_from_scratch(&ledger.state),
                 (built.block.header.log_root, built.block.header.status_root)
             );
+            let compromised =
+                ledger.state.changes.accreditations.values().filter(|one| one.is_compromised()).count();
+            prop_assert_eq!(built.block.tip.compromised, compromised as u64);
         }
         let candidates = signed(&mut ledger, last);
         for order in [(0..candidates.len()).collect(), shuffled] {
@@ -455,71 +461,6 @@ fn a_block_allocates_at_most_262_144_positions() {
     assert_eq!(run(&ledger, &built.block.header, &statements), Err(BlockFault::TooLarge));
 }
 
-/// A state that breaks, or cannot be read, where one organisation is looked up.
-struct Trap<'a> {
-    state: &'a MemoryState,
-    at: Did,
-    panics: bool,
-}
-
-impl ReadState for Trap<'_> {
-    fn tip(&self) -> Result<Tip, StateError> {
-        self.state.tip()
-    }
-
-    fn identifier(&self, did: &Did) -> Result<Option<Arc<Identifier>>, StateError> {
-        if *did != self.at {
-            return self.state.identifier(did);
-        }
-        assert!(!self.panics, "a defect in the rules");
-        Err(StateError("the disk is gone".into()))
-    }
-
-    fn accreditation(&self, key: &AccreditationKey) -> Result<Option<Arc<Accreditation>>, StateError> {
-        self.state.accreditation(key)
-    }
-
-    fn accreditations_of(&self, subject: &Did) -> Result<Vec<AccreditationId>, StateError> {
-        self.state.accreditations_of(subject)
-    }
-
-    fn anchors(
-        &self,
-        issuer: RegistrantNumber,
-        commitments: &[Commitment],
-    ) -> Result<Vec<Option<Position>>, StateError> {
-        self.state.anchors(issuer, commitments)
-    }
-
-    fn place(&self, position: Position) -> Result<Option<Place>, StateError> {
-        self.state.place(position)
-    }
-
-    fn log_leaf(&self, index: LeafIndex) -> Result<Option<Vec<u8>>, StateError> {
-        self.state.log_leaf(index)
-    }
-
-    fn log_hash(&self, level: u8, index: u64) -> Result<Option<Hash>, StateError> {
-        self.state.log_hash(level, index)
-    }
-
-    fn status_chunk(&self, index: u64) -> Result<Option<Chunk>, StateError> {
-        self.state.status_chunk(index)
-    }
-
-    fn status_node(&self, level: u8, index: u64) -> Result<Option<Hash>, StateError> {
-        self.state.status_node(level, index)
-    }
-
-    fn usage(&self, registrant: RegistrantNumber) -> Result<Usage, StateError> {
-        self.state.usage(registrant)
-    }
-
-    fn outcome(&self, id: &StatementId) -> Result<Option<Outcome>, StateError> {
-        self.state.outcome(id)
-    }
-}
-
 /// RULES 2.6: a panic discards the view; a proposer drops and quarantines the statement, a voter votes the block invalid.
 #[test]
 fn a_statement_on_which_the_rules_break_is_set_aside() {
@@ -533,7 +474,11 @@ fn a_statement_on_which_the_rules_break_is_set_aside() {
     let breaking = ledger.sign(&tao, tao.deactivates(&college));
     let all = [good[0].clone(), breaking.clone(), good[1].clone()];
     let config = &ledger.world.genesis.config;
-    let trap = Trap { state: &ledger.state, at: college.did, panics: true };
+    let watch = |look_up| {
+        assert_ne!(look_up, LookUp::Identifier(college.did), "a defect in the rules");
+        Ok(())
+    };
+    let trap = Watched { state: &ledger.state, watch };
 
     let built = build(&trap, config, ledger.clock, all.clone()).expect("readable");
     assert_eq!(built.refused, [(breaking.id(), Rejection::RulesPanic)]);
@@ -568,7 +513,11 @@ fn a_state_that_cannot_be_read_is_no_verdict() {
     let statement = ledger.sign(&tao, tao.deactivates(&college));
     let config = &ledger.world.genesis.config;
     let header = ledger.build([]).block.header;
-    let trap = Trap { state: &ledger.state, at: college.did, panics: false };
+    let watch = |look_up| match look_up {
+        LookUp::Identifier(did) if did == college.did => Err(StateError("the disk is gone".into())),
+        _ => Ok(()),
+    };
+    let trap = Watched { state: &ledger.state, watch };
     assert!(build(&trap, config, ledger.clock, [statement.clone()]).is_err());
     assert!(judge(&trap, config, ledger.clock, &statement).is_err());
     assert!(execute(&trap, config, &header, &[statement]).is_err());

@@ -50,14 +50,6 @@ macro_rules! impl_read_state {
                 Ok($crate::read_state::Newest::newest_accreditation($reader, key)?)
             }
 
-            fn accreditations_of(
-                &self,
-                subject: &kvitto_ledger::Did,
-            ) -> Result<Vec<kvitto_ledger::AccreditationId>, kvitto_ledger::StateError> {
-                let $this = self;
-                Ok($crate::Read::accreditations_at($reader, $crate::Read::committed($reader), subject)?)
-            }
-
             fn anchors(
                 &self,
                 issuer: kvitto_ledger::RegistrantNumber,

@@ -101,6 +101,7 @@ pub(super) fn set_status<S: ReadState>(
     chain.from(authority).effective(context.time)?;
     let mut accreditation = chain.own().clone();
     ensure(accreditation.withdrawal.is_none(), Rejection::AccreditationFinal)?;
+    let was_compromised = accreditation.is_compromised();
 
     let mut effective_from = None;
     match body.status.0 {
@@ -134,6 +135,7 @@ pub(super) fn set_status<S: ReadState>(
         reason: body.reason,
     }));
     view.put_status(accreditation.position, body.status.0, leaf)?;
+    view.count_compromised(was_compromised, accreditation.is_compromised());
     view.put_accreditation(accreditation);
     Ok(Vec::new())
 }

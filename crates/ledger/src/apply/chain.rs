@@ -8,7 +8,6 @@ use crate::form::ensure;
 use crate::ids::TimeMs;
 use crate::rejection::Rejection;
 use crate::state::{Accreditation, AccreditationKey, ReadState};
-use crate::statement::body::Reason;
 
 /// Most links of a chain, root included.
 pub(crate) const LINKS_MAX: usize = 8;
@@ -66,10 +65,7 @@ impl Chain {
 
     /// Whether a link is suspended because a key was in wrong hands.
     pub(super) fn is_frozen(&self) -> bool {
-        let compromised = |link: &Arc<Accreditation>| {
-            link.suspension.as_ref().is_some_and(|suspension| suspension.reason == Reason::KeyCompromise)
-        };
-        self.0.iter().any(compromised)
+        self.0.iter().any(|link| link.is_compromised())
     }
 }
 

@@ -1,11 +1,12 @@
 //! Reserve, Anchor, SetStatus (RULES 5.6, 5.7, 5.9).
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use kvitto_merkle::status::StatusValue;
 
 use super::chain::Chain;
 use super::{Context, Refused, View};
+use crate::did::Did;
 use crate::form::ensure;
 use crate::ids::{AccreditationId, Commitment, Position, RegistrantNumber, TimeMs};
 use crate::record::{AnchoredRecord, Record, RecordBody, ReservationRecord, StatusRecord};
@@ -123,11 +124,11 @@ pub(super) fn set_status<S: ReadState>(
     body: &SetStatus,
 ) -> Result<Vec<ItemException>, Refused> {
     ensure(body.issuer == signer.did, Rejection::NotIssuer)?;
-    let frozen = frozen_accreditations(view, signer)?;
+    let mut freezes = Freezes { issuer: signer.did, accreditations: BTreeMap::new() };
     let mut exceptions = Vec::new();
     let mut revoked = 0;
     for (index, item) in (0..).zip(&body.items) {
-        match set_one(view, signer, body, &frozen, item) {
+        match set_one(view, signer, body, &mut freezes, item) {
             Ok(()) => revoked += u32::from(item.status.0 == StatusValue::Revoked),
             Err(Refused::Rejected(rejection)) => {
                 exceptions.push(ItemException { item: index, outcome: ItemOutcome::Skipped(rejection) });
@@ -149,11 +150,11 @@ fn set_one<S: ReadState>(
     view: &mut View<S>,
     signer: &Identifier,
     body: &SetStatus,
-    frozen: &BTreeSet<AccreditationId>,
+    freezes: &mut Freezes,
     item: &StatusItem,
 ) -> Result<(), Refused> {
     let position = own_position(view, signer.number, item.target)?;
-    check_not_frozen(view, frozen, position)?;
+    ensure(!freezes.is_frozen(view, position)?, Rejection::StatusFrozen)?;
     check_transition(view.status(position)?, item.status.0)?;
     let successor = match item.successor {
         None => None,
@@ -193,30 +194,33 @@ fn own_position<S: ReadState>(
     }
 }
 
-/// The accreditations of `signer` whose chain has a link that is suspended for key compromise.
-fn frozen_accreditations<S: ReadState>(
-    view: &View<S>,
-    signer: &Identifier,
-) -> Result<BTreeSet<AccreditationId>, Refused> {
-    let mut frozen = BTreeSet::new();
-    for id in view.accreditations_of(&signer.did)? {
-        let chain = Chain::find(view, AccreditationKey { subject: signer.did, id })?;
-        if chain.is_some_and(|chain| chain.is_frozen()) {
-            frozen.insert(id);
-        }
-    }
-    Ok(frozen)
+/// Which credentials of an issuer are frozen (RULES 5.9). Only the accreditation under which one was anchored counts: others may
+/// be a stranger's, given unasked, and are never looked at, because there may be any number of them.
+struct Freezes {
+    issuer: Did,
+    /// Whether a link of its chain is suspended for key compromise; each is looked up once.
+    accreditations: BTreeMap<AccreditationId, bool>,
 }
 
-/// RULES 5.9. Only the accreditation under which a credential was anchored counts: others may be a stranger's, given unasked.
-fn check_not_frozen<S: ReadState>(
-    view: &View<S>,
-    frozen: &BTreeSet<AccreditationId>,
-    position: Position,
-) -> Result<(), Refused> {
-    if frozen.is_empty() {
-        return Ok(());
+impl Freezes {
+    /// Whether the credential at `position` is frozen.
+    fn is_frozen<S: ReadState>(&mut self, view: &View<S>, position: Position) -> Result<bool, Refused> {
+        if !view.any_compromised() {
+            return Ok(false);
+        }
+        let id = anchored_record(view, position)?.accreditation;
+        if let Some(frozen) = self.accreditations.get(&id) {
+            return Ok(*frozen);
+        }
+        let chain = Chain::find(view, AccreditationKey { subject: self.issuer, id })?;
+        let frozen = chain.expect("credentials are anchored under an accreditation").is_frozen();
+        self.accreditations.insert(id, frozen);
+        Ok(frozen)
     }
+}
+
+/// The record that anchored the credential at `position`.
+fn anchored_record<S: ReadState>(view: &View<S>, position: Position) -> Result<AnchoredRecord, Refused> {
     let Some(Place { content: PlaceContent::Anchored { leaf }, .. }) = view.place(position)? else {
         panic!("an anchored commitment is at a position that says so");
     };
@@ -225,7 +229,7 @@ fn check_not_frozen<S: ReadState>(
     let RecordBody::Anchored(anchored) = record.body else {
         panic!("the place of a credential names the record that anchored it");
     };
-    Ok(ensure(!frozen.contains(&anchored.accreditation), Rejection::StatusFrozen)?)
+    Ok(anchored)
 }
 
 /// RULES 5.7.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kvitto_merkle::status::{Chunk, StatusValue, chunk_index};
 
 use crate::did::Did;
-use crate::ids::{AccreditationId, Commitment, LeafIndex, Position, RegistrantNumber, StatementId, TimeMs};
+use crate::ids::{Commitment, LeafIndex, Position, RegistrantNumber, StatementId, TimeMs};
 use crate::record::{AnchoredRecord, AnchoredTemplate, LEAF_BYTES_MAX, Record, RecordBody};
 use crate::state::{
     Accreditation, AccreditationKey, Changes, Identifier, Outcome, Place, ReadState, StateError, Tip, Usage,
@@ -18,6 +18,7 @@ pub(crate) struct Effects {
     pub(crate) leaves: Vec<Vec<u8>>,
     pub(crate) positions: u64,
     pub(crate) registrants: u32,
+    pub(crate) compromised: u64,
 }
 
 /// See the module's head. Reads look at the statement's changes first, then the block's, then the state.
@@ -36,8 +37,12 @@ pub(crate) struct View<'a, S> {
 impl<'a, S: ReadState> View<'a, S> {
     /// The state after `tip`, with nothing done yet.
     pub(crate) fn new(state: &'a S, tip: &Tip) -> Self {
-        let nothing =
-            Effects { positions: tip.positions, registrants: tip.registrants, ..Effects::default() };
+        let nothing = Effects {
+            positions: tip.positions,
+            registrants: tip.registrants,
+            compromised: tip.compromised,
+            ..Effects::default()
+        };
         Self {
             state,
             first_leaf: tip.frontier.size(),
@@ -72,10 +77,12 @@ impl<'a, S: ReadState> View<'a, S> {
 
     /// Makes the pending effects part of the block.
     pub(crate) fn keep(&mut self) {
-        let Effects { changes, leaves, positions, registrants } = std::mem::take(&mut self.pending);
+        let Effects { changes, leaves, positions, registrants, compromised } =
+            std::mem::take(&mut self.pending);
         self.block.changes.absorb(changes);
         self.block.leaves.extend(leaves);
         (self.block.positions, self.block.registrants) = (positions, registrants);
+        self.block.compromised = compromised;
         self.discard();
     }
 
@@ -84,6 +91,7 @@ impl<'a, S: ReadState> View<'a, S> {
         self.pending = Effects {
             positions: self.block.positions,
             registrants: self.block.registrants,
+            compromised: self.block.compromised,
             ..Effects::default()
         };
     }
@@ -144,17 +152,6 @@ impl<'a, S: ReadState> View<'a, S> {
         }
     }
 
-    pub(crate) fn accreditations_of(&self, subject: &Did) -> Result<Vec<AccreditationId>, StateError> {
-        let mut ids = self.state.accreditations_of(subject)?;
-        let changed = [&self.block, &self.pending]
-            .into_iter()
-            .flat_map(|effects| effects.changes.accreditations.keys());
-        ids.extend(changed.filter(|key| key.subject == *subject).map(|key| key.id));
-        ids.sort_unstable();
-        ids.dedup();
-        Ok(ids)
-    }
-
     /// Where these commitments of one issuer are, in the order asked.
     pub(crate) fn anchors(
         &self,
@@ -204,6 +201,18 @@ impl<'a, S: ReadState> View<'a, S> {
 
     pub(crate) fn put_identifier(&mut self, identifier: Identifier) {
         self.pending.changes.identifiers.insert(identifier.did, identifier);
+    }
+
+    /// Whether any accreditation is suspended for key compromise now.
+    pub(crate) fn any_compromised(&self) -> bool {
+        self.pending.compromised > 0
+    }
+
+    /// An accreditation's suspension for key compromise began or ended.
+    pub(crate) fn count_compromised(&mut self, before: bool, after: bool) {
+        let others = self.pending.compromised.checked_sub(before.into());
+        let others = others.expect("every such suspension was counted when it began");
+        self.pending.compromised = others + u64::from(after);
     }
 
     pub(crate) fn put_accreditation(&mut self, accreditation: Accreditation) {

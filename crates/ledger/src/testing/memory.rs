@@ -9,7 +9,7 @@ use kvitto_merkle::status::Chunk;
 use crate::did::Did;
 use crate::execute::{ExecutedBlock, genesis_block};
 use crate::genesis::Genesis;
-use crate::ids::{AccreditationId, Commitment, LeafIndex, Position, RegistrantNumber, StatementId};
+use crate::ids::{Commitment, LeafIndex, Position, RegistrantNumber, StatementId};
 use crate::record::Record;
 use crate::state::{
     Accreditation, AccreditationKey, Changes, Identifier, Outcome, Place, ReadState, StateError, Tip, Usage,
@@ -82,11 +82,6 @@ impl ReadState for MemoryState {
 
     fn accreditation(&self, key: &AccreditationKey) -> Result<Option<Arc<Accreditation>>, StateError> {
         Ok(self.changes.accreditations.get(key).cloned().map(Arc::new))
-    }
-
-    fn accreditations_of(&self, subject: &Did) -> Result<Vec<AccreditationId>, StateError> {
-        let keys = self.changes.accreditations.keys();
-        Ok(keys.filter(|key| key.subject == *subject).map(|key| key.id).collect())
     }
 
     fn anchors(

@@ -21,9 +21,11 @@
 mod actor;
 mod ledger;
 mod memory;
+mod watched;
 mod world;
 
 pub use actor::{Actor, commitment, signing_key};
 pub use ledger::Ledger;
 pub use memory::MemoryState;
+pub use watched::{LookUp, Watched};
 pub use world::{DAY_MS, HOUR_MS, MemberKeys, START, TYPE, World, YEAR_MS};

@@ -3,70 +3,38 @@
 use kvitto_ledger::document::VerificationMethod;
 use kvitto_ledger::execute::anchored_before;
 use kvitto_ledger::genesis::Limits;
-use kvitto_ledger::ids::{AccreditationId, Position};
+use kvitto_ledger::ids::Position;
 use kvitto_ledger::scope::Role;
 use kvitto_ledger::state::{ItemOutcome, ReadState};
-use kvitto_ledger::statement::body::{Reason, StatusCode};
-use kvitto_ledger::statement::{
-    Anchor, AnchorItem, SetAccreditationStatus, SetStatus, StatusItem, StatusTarget,
-};
+use kvitto_ledger::statement::body::StatusCode;
+use kvitto_ledger::statement::{Anchor, AnchorItem, SetStatus, StatusItem, StatusTarget};
 use kvitto_ledger::testing::{Actor, HOUR_MS, Ledger, START, commitment as c};
 use kvitto_ledger::{Rejection, TimeMs};
 use kvitto_merkle::status::StatusValue::{self, Revoked, Superseded, Suspended, Valid};
 
-use crate::{Case, Verdict, case, check, college, root, school, stage, tao};
+use crate::{Case, Verdict, case, check, college, school, stage, tao};
 
-fn anchor(ledger: &mut Ledger, by: &Actor, numbers: impl IntoIterator<Item = u64>) -> Verdict {
+pub(crate) fn anchor(ledger: &mut Ledger, by: &Actor, numbers: impl IntoIterator<Item = u64>) -> Verdict {
     ledger.act(by, by.anchors(numbers.into_iter().map(c)))
 }
 
-fn set(ledger: &mut Ledger, by: &Actor, status: StatusValue, number: u64) -> Verdict {
+pub(crate) fn set(ledger: &mut Ledger, by: &Actor, status: StatusValue, number: u64) -> Verdict {
     ledger.act(by, by.sets(status, [c(number)]))
 }
 
 /// Reserves `count` positions for the school; the first one.
-fn reserve(ledger: &mut Ledger, count: u32) -> Result<Position, Rejection> {
+pub(crate) fn reserve(ledger: &mut Ledger, count: u32) -> Result<Position, Rejection> {
     let first = ledger.state.newest().tip.positions;
     ledger.act(&school(), school().reserves(count))?;
     Ok(Position(first))
 }
 
-fn at(position: Position, status: StatusValue) -> StatusItem {
+pub(crate) fn at(position: Position, status: StatusValue) -> StatusItem {
     StatusItem { target: StatusTarget::Position(position), status: StatusCode(status), successor: None }
 }
 
-/// Suspends an accreditation because a key was in wrong hands.
-fn freeze(ledger: &mut Ledger, by: &Actor, subject: &Actor) -> Verdict {
-    let body = by.sets_accreditation(subject, Suspended);
-    ledger.act(by, SetAccreditationStatus { reason: Reason::KeyCompromise, ..body })
-}
-
-/// A TAO that the school has nothing to do with.
-fn other_tao() -> Actor {
-    Actor::new("other tao")
-}
-
-/// The school under its second accreditation.
-fn school_of_the_other_tao() -> Actor {
-    Actor { accreditation: AccreditationId([2; 32]), ..school() }
-}
-
-/// Another TAO accredits the school, which is not asked.
-fn accredit_again(ledger: &mut Ledger) -> Verdict {
-    ledger.accredited(&root(), &other_tao(), Role::Tao);
-    ledger.act(&other_tao(), other_tao().accredits(&school_of_the_other_tao(), Role::Ti))
-}
-
-/// 1 is anchored under the TAO's accreditation, 2 under that of the other TAO, and the latter is frozen.
-fn freeze_one_of_two(ledger: &mut Ledger) -> Verdict {
-    accredit_again(ledger)?;
-    anchor(ledger, &school(), [1])?;
-    anchor(ledger, &school_of_the_other_tao(), [2])?;
-    freeze(ledger, &other_tao(), &school_of_the_other_tao())
-}
-
 pub(crate) fn cases() -> Vec<Case> {
-    [anchors(), reservations(), statuses(), freezes(), caps()].into_iter().flatten().collect()
+    [anchors(), reservations(), statuses(), caps()].into_iter().flatten().collect()
 }
 
 fn anchors() -> Vec<Case> {
@@ -386,140 +354,6 @@ fn statuses() -> Vec<Case> {
     ]
 }
 
-/// While a link of the chain under which a credential was anchored is suspended for key compromise, its issuer does not change its status.
-fn freezes() -> Vec<Case> {
-    vec![
-        case(
-            "5.9: while a link of its chain is suspended for key compromise (its own)",
-            |l| {
-                anchor(l, &school(), [1])?;
-                freeze(l, &tao(), &school())?;
-                set(l, &school(), Revoked, 1)
-            },
-            Err(Rejection::StatusFrozen),
-        ),
-        case(
-            "5.9: a link of its chain (above)",
-            |l| {
-                anchor(l, &school(), [1])?;
-                freeze(l, &root(), &tao())?;
-                set(l, &school(), Revoked, 1)
-            },
-            Err(Rejection::StatusFrozen),
-        ),
-        case(
-            "5.9: until it is reinstated",
-            |l| {
-                anchor(l, &school(), [1])?;
-                freeze(l, &tao(), &school())?;
-                l.act(&tao(), tao().sets_accreditation(&school(), Valid))?;
-                set(l, &school(), Revoked, 1)
-            },
-            Ok(()),
-        ),
-        case(
-            "5.9: suspended for another reason",
-            |l| {
-                anchor(l, &school(), [1])?;
-                l.act(&tao(), tao().sets_accreditation(&school(), Suspended))?;
-                set(l, &school(), Revoked, 1)
-            },
-            Ok(()),
-        ),
-        case(
-            "issuer comes before frozen",
-            |l| {
-                freeze(l, &tao(), &school())?;
-                l.act(&school(), SetStatus { issuer: college().did, ..school().sets(Revoked, [c(1)]) })
-            },
-            Err(Rejection::NotIssuer),
-        ),
-        case(
-            "unknown comes before frozen",
-            |l| {
-                freeze(l, &tao(), &school())?;
-                set(l, &school(), Revoked, 1)
-            },
-            Err(Rejection::AnchorUnknown),
-        ),
-        case(
-            "unused comes before frozen",
-            |l| {
-                let p = reserve(l, 1)?;
-                freeze(l, &tao(), &school())?;
-                l.act(&school(), school().changes([at(p, Revoked)]))
-            },
-            Err(Rejection::PositionUnused),
-        ),
-        case(
-            "frozen comes before transition",
-            |l| {
-                anchor(l, &school(), [1])?;
-                set(l, &school(), Revoked, 1)?;
-                freeze(l, &tao(), &school())?;
-                set(l, &school(), Revoked, 1)
-            },
-            Err(Rejection::StatusFrozen),
-        ),
-        case(
-            "a reserved position is frozen with the accreditation under which it was used",
-            |l| {
-                accredit_again(l)?;
-                let p = reserve(l, 1)?;
-                l.act(&school(), school_of_the_other_tao().anchors_at(c(1), p))?;
-                freeze(l, &other_tao(), &school_of_the_other_tao())?;
-                l.act(&school(), school().changes([at(p, Revoked)]))
-            },
-            Err(Rejection::StatusFrozen),
-        ),
-        case(
-            "a stranger accredits an issuer and suspends that for key compromise: the issuer still revokes",
-            |l| {
-                anchor(l, &school(), [1])?;
-                accredit_again(l)?;
-                freeze(l, &other_tao(), &school_of_the_other_tao())?;
-                set(l, &school(), Revoked, 1)
-            },
-            Ok(()),
-        ),
-        case(
-            "a stranger does so from further up",
-            |l| {
-                anchor(l, &school(), [1])?;
-                accredit_again(l)?;
-                freeze(l, &root(), &other_tao())?;
-                set(l, &school(), Revoked, 1)
-            },
-            Ok(()),
-        ),
-        case(
-            "one is frozen, one is not: the other applies",
-            |l| {
-                freeze_one_of_two(l)?;
-                l.act(&school(), school().sets(Revoked, [c(1), c(2)]))
-            },
-            Ok(()),
-        ),
-        case(
-            "one is frozen, one is not: the frozen one alone is refused",
-            |l| {
-                freeze_one_of_two(l)?;
-                set(l, &school(), Revoked, 2)
-            },
-            Err(Rejection::StatusFrozen),
-        ),
-        case(
-            "all are frozen, each under its own accreditation",
-            |l| {
-                freeze_one_of_two(l)?;
-                freeze(l, &tao(), &school())?;
-                l.act(&school(), school().sets(Revoked, [c(1), c(2)]))
-            },
-            Err(Rejection::StatusFrozen),
-        ),
-    ]
-}
-
 fn caps() -> Vec<Case> {
     vec![
         case(
@@ -657,50 +491,6 @@ fn every_item_of_a_status_change_has_its_outcome() {
             ItemOutcome::Skipped(Rejection::AnchorUnknown)
         ]
     );
-}
-
-#[test]
-fn of_several_credentials_only_the_frozen_ones_are_skipped() {
-    let mut ledger = stage();
-    let position = Position(ledger.state.newest().tip.positions + 3);
-    freeze_one_of_two(&mut ledger).expect("all may do so");
-    let [one, two, three] = [1, 2, 3].map(|number| school().sets(Revoked, [c(number)]).items[0].clone());
-    let items = [at(position, Revoked), one, two, three];
-    let outcome = ledger.act(&school(), school().changes(items)).expect("one applies");
-    let items: Vec<_> = (0..4).map(|item| outcome.item(item)).collect();
-    assert_eq!(
-        items,
-        [
-            ItemOutcome::Skipped(Rejection::StatusFrozen),
-            ItemOutcome::Recorded { leaf: outcome.first_leaf },
-            ItemOutcome::Skipped(Rejection::StatusFrozen),
-            ItemOutcome::Skipped(Rejection::AnchorUnknown)
-        ]
-    );
-    let chunk = ledger.state.status_chunk(0).expect("memory is readable").expect("something is set");
-    assert_eq!([position.0 - 1, position.0].map(|position| chunk.value(position)), [Revoked, Valid]);
-}
-
-/// The rules look up records that are not committed yet as well.
-#[test]
-fn what_one_block_anchors_and_freezes_is_frozen() {
-    let mut ledger = stage();
-    accredit_again(&mut ledger).expect("any TAO may");
-    let guest = school_of_the_other_tao();
-    let suspend = other_tao().sets_accreditation(&guest, Suspended);
-    let suspend = SetAccreditationStatus { reason: Reason::KeyCompromise, ..suspend };
-    let good = [
-        ledger.sign(&school(), school().anchors([c(1), c(3)])),
-        ledger.sign(&guest, guest.anchors([c(2), c(4)])),
-        ledger.sign(&other_tao(), suspend),
-        ledger.sign(&school(), school().sets(Revoked, [c(1), c(2), c(3)])),
-    ];
-    let frozen = ledger.sign(&school(), school().sets(Revoked, [c(4)]));
-    let built = ledger.build(good.iter().cloned().chain([frozen.clone()]));
-    assert_eq!(built.refused, [(frozen.id(), Rejection::StatusFrozen)]);
-    let outcome = &built.block.changes.outcomes[&good[3].id()];
-    assert_eq!(outcome.leaves, 2);
-    assert_eq!(outcome.item(1), ItemOutcome::Skipped(Rejection::StatusFrozen));
 }
 
 /// The same credential named by position and by commitment: the second sees what the first did.

@@ -7,6 +7,7 @@
 mod accreditations;
 mod credentials;
 mod form;
+mod freezes;
 mod identifiers;
 mod signer;
 
@@ -73,13 +74,14 @@ fn check(cases: Vec<Case>) {
     }
 }
 
-fn tables() -> [(&'static str, Vec<Case>); 5] {
+fn tables() -> [(&'static str, Vec<Case>); 6] {
     [
         ("form", form::cases()),
         ("signer", signer::cases()),
         ("accreditations", accreditations::cases()),
         ("identifiers", identifiers::cases()),
         ("credentials", credentials::cases()),
+        ("freezes", freezes::cases()),
     ]
 }
 

@@ -196,11 +196,6 @@ impl ReadState for Memory {
         Ok(self.changes.accreditations.get(key).cloned().map(Arc::new))
     }
 
-    fn accreditations_of(&self, subject: &Did) -> Result<Vec<AccreditationId>, StateError> {
-        let keys = self.changes.accreditations.keys();
-        Ok(keys.filter(|key| key.subject == *subject).map(|key| key.id).collect())
-    }
-
     fn anchors(
         &self,
         issuer: RegistrantNumber,
