@@ -139,12 +139,12 @@ rejections! {
     PositionUnknown = 601, "POSITION_UNKNOWN", NotFound, "the position is in use";
     PositionNotReserved = 602, "POSITION_NOT_RESERVED", Precondition, "the position is reserved by the signer and not used";
     NothingNew = 603, "NOTHING_NEW", Exists, "at least one commitment is not anchored by the signer yet";
-    NotIssuer = 604, "NOT_ISSUER", Denied, "the signer is the issuer";
+    NotIssuer = 604, "NOT_ISSUER", Denied, "the signer is the issuer, or, while the accreditation under which the credential was anchored is suspended for key compromise, an accreditor above that";
     AnchorUnknown = 605, "ANCHOR_UNKNOWN", NotFound, "the commitment or position was anchored by the issuer";
     PositionUnused = 606, "POSITION_UNUSED", Precondition, "a reserved position has a credential before its status changes";
     StatusFrozen = 607, "STATUS_FROZEN", Denied, "while a link of the chain under which a credential was anchored is suspended for key compromise, its issuer does not change its status";
     AlreadyRevoked = 608, "ALREADY_REVOKED", Precondition, "revoked is final";
-    StatusTransition = 609, "STATUS_TRANSITION", Precondition, "valid can be revoked, suspended, superseded; suspended can be reinstated, revoked, superseded; superseded can be revoked";
+    StatusTransition = 609, "STATUS_TRANSITION", Precondition, "valid can be revoked, suspended, superseded; suspended can be revoked, superseded, and reinstated by who suspended it; superseded can be revoked";
     SuccessorUnknown = 610, "SUCCESSOR_UNKNOWN", NotFound, "the successor is another commitment anchored by the issuer, with status valid";
     RevocationQuota = 611, "REVOCATION_QUOTA", Exhausted, "an issuer's revocations per hour are capped";
 

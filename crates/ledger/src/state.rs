@@ -52,6 +52,9 @@ pub trait ReadState {
     /// A perfect node of the log; level 0 is a leaf hash.
     fn log_hash(&self, level: u8, index: u64) -> Result<Option<Hash>, StateError>;
 
+    /// The newest record that changed the status of a position; `None` where none did.
+    fn status_leaf(&self, position: Position) -> Result<Option<LeafIndex>, StateError>;
+
     /// A chunk of the status tree; `None` where all its bits are zero.
     fn status_chunk(&self, index: u64) -> Result<Option<Chunk>, StateError>;
 

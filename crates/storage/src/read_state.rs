@@ -84,6 +84,14 @@ macro_rules! impl_read_state {
                 Ok($crate::Read::log_node($reader, level, index)?)
             }
 
+            fn status_leaf(
+                &self,
+                position: kvitto_ledger::Position,
+            ) -> Result<Option<kvitto_ledger::LeafIndex>, kvitto_ledger::StateError> {
+                let $this = self;
+                Ok($crate::Read::status_leaf_at($reader, $crate::Read::committed($reader), position)?)
+            }
+
             fn status_chunk(
                 &self,
                 index: u64,

@@ -1,9 +1,8 @@
 //! Reserve, Anchor, SetStatus (RULES 5.6, 5.7, 5.9).
 
-use std::collections::BTreeMap;
-
 use kvitto_merkle::status::StatusValue;
 
+use super::authority::Authority;
 use super::chain::Chain;
 use super::{Context, Refused, View};
 use crate::did::Did;
@@ -14,7 +13,7 @@ use crate::rejection::Rejection;
 use crate::state::{
     AccreditationKey, Identifier, ItemException, ItemOutcome, Place, PlaceContent, ReadState, Usage,
 };
-use crate::statement::body::{Anchor, AnchorItem, Reserve, SetStatus, StatusItem, StatusTarget};
+use crate::statement::body::{Anchor, AnchorItem, Reason, Reserve, SetStatus, StatusItem, StatusTarget};
 
 const HOUR_MS: u64 = 60 * 60 * 1000;
 
@@ -123,12 +122,11 @@ pub(super) fn set_status<S: ReadState>(
     signer: &Identifier,
     body: &SetStatus,
 ) -> Result<Vec<ItemException>, Refused> {
-    ensure(body.issuer == signer.did, Rejection::NotIssuer)?;
-    let mut freezes = Freezes { issuer: signer.did, accreditations: BTreeMap::new() };
+    let mut authority = Authority::find(view, signer, body.issuer, context.time)?;
     let mut exceptions = Vec::new();
     let mut revoked = 0;
     for (index, item) in (0..).zip(&body.items) {
-        match set_one(view, signer, body, &mut freezes, item) {
+        match set_one(view, &mut authority, item, body.reason) {
             Ok(()) => revoked += u32::from(item.status.0 == StatusValue::Revoked),
             Err(Refused::Rejected(rejection)) => {
                 exceptions.push(ItemException { item: index, outcome: ItemOutcome::Skipped(rejection) });
@@ -148,24 +146,27 @@ pub(super) fn set_status<S: ReadState>(
 /// Checks one item completely, then changes it; a faulty one leaves no trace.
 fn set_one<S: ReadState>(
     view: &mut View<S>,
-    signer: &Identifier,
-    body: &SetStatus,
-    freezes: &mut Freezes,
+    authority: &mut Authority,
     item: &StatusItem,
+    reason: Reason,
 ) -> Result<(), Refused> {
-    let position = own_position(view, signer.number, item.target)?;
-    ensure(!freezes.is_frozen(view, position)?, Rejection::StatusFrozen)?;
+    let issuer = authority.issuer_number();
+    let position = own_position(view, issuer, item.target).map_err(|refused| authority.unknown(refused))?;
+    authority.over(view, position)?;
     check_transition(view.status(position)?, item.status.0)?;
+    if item.status.0 == StatusValue::Valid {
+        ensure(is_suspended_by(view, position, authority.signer())?, Rejection::StatusTransition)?;
+    }
     let successor = match item.successor {
         None => None,
-        Some(commitment) => Some(valid_successor(view, signer.number, position, commitment)?),
+        Some(commitment) => Some(valid_successor(view, issuer, position, commitment)?),
     };
     let leaf = view.record(RecordBody::Status(StatusRecord {
         position,
-        by: signer.did,
+        by: authority.signer(),
         status: item.status,
         successor,
-        reason: body.reason,
+        reason,
     }));
     Ok(view.put_status(position, item.status.0, leaf)?)
 }
@@ -194,44 +195,6 @@ fn own_position<S: ReadState>(
     }
 }
 
-/// Which credentials of an issuer are frozen (RULES 5.9). Only the accreditation under which one was anchored counts: others may
-/// be a stranger's, given unasked, and are never looked at, because there may be any number of them.
-struct Freezes {
-    issuer: Did,
-    /// Whether a link of its chain is suspended for key compromise; each is looked up once.
-    accreditations: BTreeMap<AccreditationId, bool>,
-}
-
-impl Freezes {
-    /// Whether the credential at `position` is frozen.
-    fn is_frozen<S: ReadState>(&mut self, view: &View<S>, position: Position) -> Result<bool, Refused> {
-        if !view.any_compromised() {
-            return Ok(false);
-        }
-        let id = anchored_record(view, position)?.accreditation;
-        if let Some(frozen) = self.accreditations.get(&id) {
-            return Ok(*frozen);
-        }
-        let chain = Chain::find(view, AccreditationKey { subject: self.issuer, id })?;
-        let frozen = chain.expect("credentials are anchored under an accreditation").is_frozen();
-        self.accreditations.insert(id, frozen);
-        Ok(frozen)
-    }
-}
-
-/// The record that anchored the credential at `position`.
-fn anchored_record<S: ReadState>(view: &View<S>, position: Position) -> Result<AnchoredRecord, Refused> {
-    let Some(Place { content: PlaceContent::Anchored { leaf }, .. }) = view.place(position)? else {
-        panic!("an anchored commitment is at a position that says so");
-    };
-    let leaf = view.leaf(leaf)?.expect("a place names a record of the log");
-    let record = Record::decode(&leaf).expect("the log holds records only");
-    let RecordBody::Anchored(anchored) = record.body else {
-        panic!("the place of a credential names the record that anchored it");
-    };
-    Ok(anchored)
-}
-
 /// RULES 5.7.
 fn check_transition(from: StatusValue, to: StatusValue) -> Result<(), Rejection> {
     use StatusValue::{Revoked, Superseded, Suspended, Valid};
@@ -246,6 +209,20 @@ fn check_transition(from: StatusValue, to: StatusValue) -> Result<(), Rejection>
     }
 }
 
+/// Whether the credential at `position` was suspended by `signer`, of a statement that asks to reinstate it.
+fn is_suspended_by<S: ReadState>(view: &View<S>, position: Position, signer: Did) -> Result<bool, Refused> {
+    let leaf = view.status_leaf(position)?.expect("a record says why a credential is not valid");
+    if view.is_own(leaf) {
+        return Ok(true);
+    }
+    let leaf = view.leaf(leaf)?.expect("what changed a status is in the log");
+    let record = Record::decode(&leaf).expect("the log holds records only");
+    let RecordBody::Status(status) = record.body else {
+        panic!("statuses of credentials are changed by Status records");
+    };
+    Ok(status.by == signer)
+}
+
 fn valid_successor<S: ReadState>(
     view: &View<S>,
     issuer: RegistrantNumber,
@@ -258,21 +235,21 @@ fn valid_successor<S: ReadState>(
     Ok(position)
 }
 
-/// Counts an issuer's revocations in the hour of the block.
+/// Counts revocations in the hour of the block, as those of who signed them.
 fn count_revocations<S: ReadState>(
     view: &mut View<S>,
     context: Context,
-    issuer: RegistrantNumber,
+    signer: RegistrantNumber,
     revoked: u32,
 ) -> Result<(), Refused> {
     if revoked == 0 {
         return Ok(());
     }
-    let usage = view.usage(issuer)?;
+    let usage = view.usage(signer)?;
     let hour = context.time.0 / HOUR_MS;
     let before = if usage.hour == hour { usage.revoked } else { 0 };
     let revoked = before.saturating_add(revoked);
     ensure(revoked <= context.config.limits.revocations_per_hour_max, Rejection::RevocationQuota)?;
-    view.put_usage(issuer, Usage { hour, revoked, ..usage });
+    view.put_usage(signer, Usage { hour, revoked, ..usage });
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! Everything is judged at the block's place and time. A statement that is rejected leaves no trace in the [`View`].
 
 mod accreditations;
+mod authority;
 mod chain;
 mod credentials;
 mod identifiers;

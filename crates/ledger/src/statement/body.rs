@@ -234,7 +234,7 @@ cbor_array! {
 }
 
 cbor_array! {
-    /// Changes statuses of credentials that `issuer` anchored. Signed by the issuer.
+    /// Changes statuses of credentials that `issuer` anchored. Signed by the issuer; by an accreditor while they are frozen.
     pub struct SetStatus {
         /// Who anchored them.
         pub issuer: Did,

@@ -107,6 +107,10 @@ impl ReadState for MemoryState {
         Ok(self.log_nodes.get(&(level, index)).copied())
     }
 
+    fn status_leaf(&self, position: Position) -> Result<Option<LeafIndex>, StateError> {
+        Ok(self.changes.status_leaves.get(&position).copied())
+    }
+
     fn status_chunk(&self, index: u64) -> Result<Option<Chunk>, StateError> {
         Ok(self.changes.chunks.get(&index).cloned())
     }

@@ -23,6 +23,7 @@ pub enum LookUp {
     Place(Position),
     LogLeaf(LeafIndex),
     LogHash(u8, u64),
+    StatusLeaf(Position),
     StatusChunk(u64),
     StatusNode(u8, u64),
     Usage(RegistrantNumber),
@@ -76,6 +77,11 @@ impl<F: Fn(LookUp) -> Result<(), StateError>> ReadState for Watched<'_, F> {
     fn log_hash(&self, level: u8, index: u64) -> Result<Option<Hash>, StateError> {
         (self.watch)(LookUp::LogHash(level, index))?;
         self.state.log_hash(level, index)
+    }
+
+    fn status_leaf(&self, position: Position) -> Result<Option<LeafIndex>, StateError> {
+        (self.watch)(LookUp::StatusLeaf(position))?;
+        self.state.status_leaf(position)
     }
 
     fn status_chunk(&self, index: u64) -> Result<Option<Chunk>, StateError> {
