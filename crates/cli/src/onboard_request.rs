@@ -3,11 +3,11 @@
 //! ```json
 //! { "format": "kvitto/onboard-request/v1", "ledger_id": "…", "subject": "did:ebsi:z…", "key": "…",
 //!   "legal_name": "…", "legal_identifier": { "scheme": "…", "value": "…" }, "country": "SE",
-//!   "sponsor_accreditation": "…", "possession": "<base64>" }
+//!   "sponsor": "did:ebsi:z…", "sponsor_accreditation": "…", "possession": "<base64>" }
 //! ```
 //!
-//! `possession` signs identifier, key and sponsor's accreditation for this ledger (RULES 5.3); the names it does not sign are for
-//! the sponsor to check.
+//! `possession` signs identifier, key, sponsor and sponsor's accreditation for this ledger (RULES 5.3); the names it does not sign
+//! are for the sponsor to check.
 
 use std::fs;
 use std::path::Path;
@@ -42,6 +42,8 @@ pub struct OnboardRequest {
     pub legal_identifier: RequestIdentifier,
     /// ISO 3166-1 alpha-2 country code.
     pub country: String,
+    /// Who is to register the organisation.
+    pub sponsor: Did,
     /// The sponsor's accreditation.
     pub sponsor_accreditation: AccreditationId,
     possession: String,
@@ -73,11 +75,12 @@ impl OnboardRequest {
     pub fn new(
         key: &KeyFile,
         names: Names,
+        sponsor: Did,
         sponsor_accreditation: AccreditationId,
         ledger_id: LedgerId,
     ) -> Self {
         let key_bytes = key.key().public().bytes();
-        let possession = Possession { subject: key.did(), key: key_bytes, sponsor_accreditation };
+        let possession = Possession { subject: key.did(), key: key_bytes, sponsor, sponsor_accreditation };
         let possession = sign_possession(&possession, key.key(), &ledger_id);
         Self {
             format: FORMAT.to_owned(),
@@ -87,6 +90,7 @@ impl OnboardRequest {
             legal_name: names.legal_name,
             legal_identifier: names.legal_identifier,
             country: names.country,
+            sponsor,
             sponsor_accreditation,
             possession: STANDARD.encode(possession),
         }
@@ -124,6 +128,19 @@ impl OnboardRequest {
         serde_json::to_string_pretty(self).expect("texts can be written") + "\n"
     }
 
+    /// Whether it is for the sponsor who is about to accept it.
+    ///
+    /// # Errors
+    /// That it is for another one: the proof inside would not hold.
+    pub fn check_sponsor(&self, sponsor: Did) -> Result<(), Failure> {
+        if self.sponsor == sponsor {
+            return Ok(());
+        }
+        let message = format!("the request is for the sponsor {}, not {sponsor}", self.sponsor);
+        let next = "use that sponsor's key file, or have the organisation make a request for you";
+        Err(Failure::new(Exit::Usage, "REQUEST_OTHER_SPONSOR", message, next))
+    }
+
     /// What the sponsor signs.
     pub fn onboard(&self) -> Onboard {
         let possession = STANDARD.decode(&self.possession).unwrap_or_default();
@@ -149,17 +166,17 @@ mod tests {
 
     const LEDGER: LedgerId = LedgerId([4; 32]);
 
-    fn request() -> OnboardRequest {
+    fn request(sponsor: &KeyFile) -> OnboardRequest {
         let names = Names {
             legal_name: "Exempelskolan".to_owned(),
             legal_identifier: RequestIdentifier { scheme: "VATRegistration".into(), value: "SE1".into() },
             country: "SE".to_owned(),
         };
-        OnboardRequest::new(&KeyFile::generate(None).unwrap(), names, AccreditationId([5; 32]), LEDGER)
+        let subject = KeyFile::generate(None).unwrap();
+        OnboardRequest::new(&subject, names, sponsor.did(), AccreditationId([5; 32]), LEDGER)
     }
 
-    fn form(request: &OnboardRequest) -> Result<(), String> {
-        let sponsor = KeyFile::generate(None).unwrap();
+    fn form(request: &OnboardRequest, sponsor: &KeyFile) -> Result<(), String> {
         let signed = Organisation::new(sponsor.did(), sponsor.key().clone(), LEDGER).sign(request.onboard());
         signed.map(|_| ()).map_err(|error| error.reason().to_owned())
     }
@@ -168,22 +185,29 @@ mod tests {
     fn a_request_becomes_a_statement_of_good_form() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("request.json");
-        let request = request();
+        let sponsor = KeyFile::generate(None).unwrap();
+        let request = request(&sponsor);
         fs::write(&path, request.to_json()).unwrap();
         let read = OnboardRequest::read(&path, &LEDGER).unwrap();
         assert_eq!(read, request);
-        assert_eq!(form(&read), Ok(()));
+        assert_eq!(form(&read, &sponsor), Ok(()));
+        read.check_sponsor(sponsor.did()).unwrap();
         let other = OnboardRequest::read(&path, &LedgerId([9; 32])).unwrap_err();
         assert_eq!(other.reason, "REQUEST_OTHER_LEDGER");
     }
 
     #[test]
     fn a_request_with_another_key_or_sponsor_proves_nothing() {
-        let mut changed = request();
+        let [sponsor, other] = [(); 2].map(|()| KeyFile::generate(None).unwrap());
+        let proves_nothing = Err("POSSESSION_PROOF".to_owned());
+        let mut changed = request(&sponsor);
         changed.sponsor_accreditation = AccreditationId([6; 32]);
-        assert_eq!(form(&changed), Err("POSSESSION_PROOF".to_owned()));
-        let mut changed = request();
+        assert_eq!(form(&changed, &sponsor), proves_nothing);
+        let mut changed = request(&sponsor);
         changed.key = KeyFile::generate(None).unwrap().key().public().bytes();
-        assert_eq!(form(&changed), Err("POSSESSION_PROOF".to_owned()));
+        assert_eq!(form(&changed, &sponsor), proves_nothing);
+        let taken = request(&sponsor);
+        assert_eq!(form(&taken, &other), proves_nothing);
+        assert_eq!(taken.check_sponsor(other.did()).unwrap_err().reason, "REQUEST_OTHER_SPONSOR");
     }
 }

@@ -41,7 +41,9 @@ impl Stage {
         let names =
             ["--legal-name", "Exempelmyndigheten", "--legal-id", "VATRegistration:SE1", "--country", "SE"];
         let request = ["--key", "@tao.key", "onboard", "request", "-o", "@tao.request"];
-        stage.ok(&[&request[..], &names, &["--sponsor-accreditation", &root]].concat()).await;
+        let root_did = stage.node.world().root.did.to_string();
+        let sponsor = ["--sponsor", &root_did, "--sponsor-accreditation", &root];
+        stage.ok(&[&request[..], &names, &sponsor].concat()).await;
         let onboarded = stage.ok(&["--key", "@root.key", "onboard", "accept", "@tao.request"]).await;
         has_members(
             &onboarded,

@@ -36,9 +36,11 @@ pub struct PossessionRequest {
     pub subject: Did,
     /// Its first ledger key.
     pub key: KeyBytes,
+    /// The sponsor that it is meant for.
+    pub sponsor: Did,
     /// The sponsor's accreditation that it is meant for.
     pub sponsor_accreditation: AccreditationId,
-    /// COSE_Sign1 over the three, by that key.
+    /// COSE_Sign1 over the four, by that key.
     pub proof: Vec<u8>,
 }
 
@@ -79,18 +81,22 @@ impl Organisation {
         self.ledger_id
     }
 
-    /// Asks a sponsor, who acts under `sponsor_accreditation`, to register this organisation.
-    pub fn possession_request(&self, sponsor_accreditation: AccreditationId) -> PossessionRequest {
+    /// Asks `sponsor`, who acts under `sponsor_accreditation`, to register this organisation.
+    pub fn possession_request(
+        &self,
+        sponsor: Did,
+        sponsor_accreditation: AccreditationId,
+    ) -> PossessionRequest {
         let key = self.key.public().bytes();
-        let possession = Possession { subject: self.did, key, sponsor_accreditation };
+        let possession = Possession { subject: self.did, key, sponsor, sponsor_accreditation };
         let proof = envelope::sign_possession(&possession, &self.key, &self.ledger_id);
-        PossessionRequest { subject: self.did, key, sponsor_accreditation, proof }
+        PossessionRequest { subject: self.did, key, sponsor, sponsor_accreditation, proof }
     }
 
     /// Registers the organisation that made `request`, or corrects its names.
     ///
     /// # Errors
-    /// As [`Organisation::sign`]; `POSSESSION_PROOF` where the request is not by the subject's key, or for another ledger.
+    /// As [`Organisation::sign`]; `POSSESSION_PROOF` where the request is not by the subject's key, or for another sponsor or ledger.
     pub fn onboard(
         &self,
         request: PossessionRequest,

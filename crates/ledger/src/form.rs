@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use unicode_normalization::is_nfc;
 
 use crate::codec::encode;
+use crate::did::Did;
 use crate::document::{METHODS_MAX, Relationships, SERVICES_MAX, VerificationMethod, is_https_url};
 use crate::ids::LedgerId;
 use crate::keys::PublicKey;
@@ -23,17 +24,17 @@ const DOCUMENT_BYTES_MAX: usize = 48 * 1024;
 /// Longest legal identifier scheme or value, and service id or type, in bytes.
 const SHORT_TEXT_BYTES_MAX: usize = 128;
 
-/// Checks the form of `statement`.
+/// Checks the form of `statement`, by `signer`.
 ///
 /// # Errors
 /// The first rejection in the order of checks.
-pub(crate) fn check(statement: &Statement, ledger: &LedgerId) -> Result<(), Rejection> {
+pub(crate) fn check(statement: &Statement, signer: Did, ledger: &LedgerId) -> Result<(), Rejection> {
     let validity_ms = statement.not_after.0.checked_sub(statement.not_before.0);
     if !validity_ms.is_some_and(|validity_ms| (1..=VALIDITY_MS_MAX).contains(&validity_ms)) {
         return Err(Rejection::ValidityRange);
     }
     match &statement.body {
-        Body::Onboard(body) => onboard(body, ledger),
+        Body::Onboard(body) => onboard(body, signer, ledger),
         Body::PutIdentifier(body) => put_identifier(body),
         Body::DeactivateIdentifier(_) => Ok(()),
         Body::Accredit(body) => accredit(body),
@@ -44,12 +45,12 @@ pub(crate) fn check(statement: &Statement, ledger: &LedgerId) -> Result<(), Reje
     }
 }
 
-fn onboard(body: &Onboard, ledger: &LedgerId) -> Result<(), Rejection> {
+fn onboard(body: &Onboard, sponsor: Did, ledger: &LedgerId) -> Result<(), Rejection> {
     ensure(is_legal_name(&body.legal_name), Rejection::LegalName)?;
     ensure(is_legal_identifier(&body.legal_identifier), Rejection::LegalIdentifier)?;
     ensure(is_country(&body.country), Rejection::Country)?;
     let key = PublicKey::new(&body.key).map_err(|_| Rejection::KeyInvalid)?;
-    ensure(possession_holds(body, &key, ledger), Rejection::PossessionProof)
+    ensure(possession_holds(body, &key, sponsor, ledger), Rejection::PossessionProof)
 }
 
 fn put_identifier(body: &PutIdentifier) -> Result<(), Rejection> {

@@ -79,7 +79,7 @@ rejections! {
     Country = 113, "COUNTRY", Invalid, "a country is two upper-case letters (ISO 3166-1)";
     DocumentKeys = 114, "DOCUMENT_KEYS", Invalid, "a DID document lists 1 to 32 distinct well-formed keys, each with a known relationship";
     KeyInvalid = 115, "KEY_INVALID", Invalid, "a ledger key is a canonically written Ed25519 key of large order";
-    PossessionProof = 116, "POSSESSION_PROOF", Invalid, "the new organisation's key has signed its identifier, key and sponsor";
+    PossessionProof = 116, "POSSESSION_PROOF", Invalid, "the new organisation's key has signed its identifier, its key, and the sponsor with its accreditation";
     DocumentServices = 117, "DOCUMENT_SERVICES", Invalid, "a DID document lists at most 16 services with distinct ids and https URLs";
     LastLedgerKey = 118, "LAST_LEDGER_KEY", Invalid, "an Ed25519 key with capabilityInvocation stays";
     RoleUnknown = 119, "ROLE", Invalid, "accreditations are given to TAOs and trusted issuers; roots stand in the genesis";

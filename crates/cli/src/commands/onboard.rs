@@ -47,6 +47,9 @@ pub struct RequestArgs {
     /// Who the organisation is.
     #[command(flatten)]
     pub names: NamesArgs,
+    /// The sponsor's identifier.
+    #[arg(long, value_name = "DID")]
+    pub sponsor: Did,
     /// The sponsor's accreditation, which the sponsor names.
     #[arg(long, value_name = "ID")]
     pub sponsor_accreditation: AccreditationId,
@@ -98,13 +101,14 @@ pub(crate) async fn run(command: &OnboardCommand, context: &mut Context<'_>) -> 
         OnboardCommand::Accept(args) => {
             let ledger_id = context.trust()?.ledger_id();
             let request = OnboardRequest::read(&args.request, &ledger_id)?;
+            request.check_sponsor(context.key()?.did())?;
             onboard(&request, context).await
         }
         OnboardCommand::Direct(args) => {
             let ledger_id = context.trust()?.ledger_id();
-            let subject = KeyFile::read(&args.subject_key)?;
-            let request =
-                OnboardRequest::new(&subject, args.names.names(), args.sponsor_accreditation, ledger_id);
+            let (subject, sponsor) = (KeyFile::read(&args.subject_key)?, context.key()?.did());
+            let (names, accreditation) = (args.names.names(), args.sponsor_accreditation);
+            let request = OnboardRequest::new(&subject, names, sponsor, accreditation, ledger_id);
             onboard(&request, context).await
         }
     }
@@ -112,7 +116,8 @@ pub(crate) async fn run(command: &OnboardCommand, context: &mut Context<'_>) -> 
 
 fn request(args: &RequestArgs, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let (key, ledger_id) = (context.key()?, context.trust()?.ledger_id());
-    let request = OnboardRequest::new(&key, args.names.names(), args.sponsor_accreditation, ledger_id);
+    let (names, accreditation) = (args.names.names(), args.sponsor_accreditation);
+    let request = OnboardRequest::new(&key, names, args.sponsor, accreditation, ledger_id);
     private_file::create(&args.output, request.to_json().as_bytes())
         .map_err(|error| Failure::unwritable(&args.output, &error))?;
     let report = RequestReport { file: args.output.display().to_string(), subject: key.did() };

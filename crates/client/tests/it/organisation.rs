@@ -99,7 +99,7 @@ async fn a_registration_takes_the_subject_and_its_sponsor() {
         country: "SE".to_owned(),
     };
 
-    let mut request = subject.possession_request(sponsor_accreditation);
+    let mut request = subject.possession_request(tao.did(), sponsor_accreditation);
     let statement = tao.onboard(request.clone(), registration.clone()).unwrap();
     assert!(matches!(stage.client.submit_final(&statement).await.unwrap(), Submitted::Final(_)));
     let shown = stage.client.identifier(&subject.did(), Moment::Newest).await.unwrap();
@@ -111,6 +111,9 @@ async fn a_registration_takes_the_subject_and_its_sponsor() {
     let shown = stage.client.identifier(&subject.did(), Moment::Newest).await.unwrap();
     assert!(shown.value.deactivated);
 
+    let other = organisation(&stage.node, &stage.school);
+    let error = other.onboard(request.clone(), registration.clone()).unwrap_err();
+    assert_eq!(error.reason(), "POSSESSION_PROOF");
     request.sponsor_accreditation = AccreditationId([9; 32]);
     let error = tao.onboard(request, registration).unwrap_err();
     assert_eq!(error.reason(), "POSSESSION_PROOF");

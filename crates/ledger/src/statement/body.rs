@@ -72,6 +72,8 @@ cbor_array! {
         pub subject: Did,
         /// Its first ledger key.
         pub key: KeyBytes,
+        /// Who is to register it: ids of accreditations are unique per holder only.
+        pub sponsor: Did,
         /// The sponsor's accreditation.
         pub sponsor_accreditation: AccreditationId,
     }

@@ -46,7 +46,7 @@ impl Envelope {
         let key_id: KeyId = kid.parse().map_err(|_| Rejection::KidSyntax)?;
         ensure(*bytes == cose_sign1(&key_id, &payload, &signature), Rejection::CoseNotCanonical)?;
         let statement = decode_payload(&payload)?;
-        form::check(&statement, ledger)?;
+        form::check(&statement, key_id.did, ledger)?;
         let to_be_signed = unsigned(&key_id, payload).tbs_data(&aad(STATEMENT_AAD, ledger));
         let id = StatementId(sha256(&[&to_be_signed]).0);
         Ok(Self { bytes, id, key_id, statement, to_be_signed, signature })
@@ -144,13 +144,14 @@ pub fn sign_possession(possession: &Possession, key: &SigningKey, ledger: &Ledge
     sign_payload(encode(possession), possession.subject, key, &aad(POSSESSION_AAD, ledger))
 }
 
-/// Whether the possession proof inside is the subject's, for this ledger.
-pub(crate) fn possession_holds(onboard: &Onboard, key: &PublicKey, ledger: &LedgerId) -> bool {
+/// Whether the possession proof inside is the subject's, for this sponsor and ledger.
+pub(crate) fn possession_holds(onboard: &Onboard, key: &PublicKey, sponsor: Did, ledger: &LedgerId) -> bool {
     // There is one way to write it: everything but the signature at its end is known already.
     let Some(signature) = onboard.possession.last_chunk().copied().map(Signature) else { return false };
     let payload = encode(&Possession {
         subject: onboard.subject,
         key: onboard.key,
+        sponsor,
         sponsor_accreditation: onboard.sponsor_accreditation,
     });
     let key_id = KeyId { did: onboard.subject, thumbprint: thumbprint(&onboard.key) };

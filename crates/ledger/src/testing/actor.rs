@@ -79,7 +79,12 @@ impl Actor {
     /// Registers `subject`, with the possession proof of its key.
     pub fn onboards(&self, subject: &Self, ledger: &LedgerId) -> Onboard {
         let key = subject.key.public().bytes();
-        let possession = Possession { subject: subject.did, key, sponsor_accreditation: self.accreditation };
+        let possession = Possession {
+            subject: subject.did,
+            key,
+            sponsor: self.did,
+            sponsor_accreditation: self.accreditation,
+        };
         Onboard {
             subject: subject.did,
             key,

@@ -63,6 +63,12 @@ fn byte_string(bytes: &[u8]) -> Vec<u8> {
     [&head(2, bytes.len())[..], bytes].concat()
 }
 
+/// The protected header of what `signer` signs, before it becomes a byte string.
+fn protected_header(signer: &Actor) -> Vec<u8> {
+    let kid = signer.key_id().to_string();
+    [&[0xa2, 0x01, 0x27, 0x04][..], &byte_string(kid.as_bytes())].concat()
+}
+
 /// The encoded parts of a COSE_Sign1, each to be replaced.
 struct Parts {
     head: Vec<u8>,
@@ -78,8 +84,7 @@ impl Parts {
         static LEDGER: LazyLock<Ledger> = LazyLock::new(ledger);
         let mut ledger = LEDGER.clone();
         let statement = ledger.statement(school().reserves(1));
-        let kid = school().key_id().to_string();
-        let header = [&[0xa2, 0x01, 0x27, 0x04][..], &byte_string(kid.as_bytes())].concat();
+        let header = protected_header(&school());
         let payload = encode(&statement);
         let bytes = ledger.signed(&school(), &statement);
         let Some(&signature) = bytes.last_chunk::<64>() else { unreachable!() };

@@ -3,15 +3,16 @@
 use kvitto_ledger::Rejection::{self, CborMalformed, CborNotCanonical, SchemaViolation};
 use kvitto_ledger::codec::encode;
 use kvitto_ledger::statement::Statement;
+use kvitto_ledger::testing::Actor;
 
-use crate::{Parts, bodies, byte_string, decode, ledger};
+use crate::{Parts, bodies, byte_string, decode, ledger, protected_header};
 
 /// Where the body begins: behind `86 01 1b<8> 1b<8> 50<16> kind`.
 const BODY_AT: usize = 38;
 
-fn payloads() -> Vec<(&'static str, Statement)> {
+fn payloads() -> Vec<(&'static str, Actor, Statement)> {
     let mut ledger = ledger();
-    bodies(&ledger).into_iter().map(|(name, _, body)| (name, ledger.statement(body))).collect()
+    bodies(&ledger).into_iter().map(|(name, signer, body)| (name, signer, ledger.statement(body))).collect()
 }
 
 #[test]
@@ -92,8 +93,9 @@ fn every_kind_is_read_in_one_form_only() {
             SchemaViolation,
         ),
     ];
-    for (kind, statement) in payloads() {
+    for (kind, signer, statement) in payloads() {
         let (mut parts, _, _) = Parts::good();
+        parts.protected = byte_string(&protected_header(&signer));
         let payload = encode(&statement);
         parts.payload = byte_string(&payload);
         assert_eq!(decode(&parts.bytes()), Ok(()), "{kind}");
@@ -109,8 +111,9 @@ fn every_kind_is_read_in_one_form_only() {
 /// Whatever byte of a payload is changed, what is read back is written the same, or it is not read.
 #[test]
 fn no_other_payload_means_the_same() {
-    for (kind, statement) in payloads() {
+    for (kind, signer, statement) in payloads() {
         let (mut parts, _, _) = Parts::good();
+        parts.protected = byte_string(&protected_header(&signer));
         let payload = encode(&statement);
         for at in 0..payload.len() {
             for flip in [0x01, 0x20, 0x80] {

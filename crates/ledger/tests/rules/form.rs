@@ -6,11 +6,11 @@ use kvitto_ledger::ids::{Commitment, KeyBytes, Position, TimeMs};
 use kvitto_ledger::scope::Role;
 use kvitto_ledger::statement::body::{Policy, Reason, StatusCode};
 use kvitto_ledger::statement::{Body, Kind, Onboard, PutIdentifier, StatusItem, StatusTarget};
-use kvitto_ledger::testing::{DAY_MS, Ledger, commitment, signing_key};
+use kvitto_ledger::testing::{Actor, DAY_MS, Ledger, commitment, signing_key};
 use kvitto_merkle::Hash;
 use kvitto_merkle::status::StatusValue::{Revoked, Superseded, Suspended, Valid};
 
-use crate::{Case, Verdict, case, check, club, college, school, stranger, tao};
+use crate::{Case, Verdict, case, check, club, college, root, school, stranger, tao};
 
 /// Onboards the stranger by the TAO, after `change`.
 fn onboard(ledger: &mut Ledger, change: impl FnOnce(&mut Onboard)) -> Verdict {
@@ -326,8 +326,18 @@ fn organisations() -> Vec<Case> {
             Err(Rejection::PossessionProof),
         ),
         case(
-            "5.3: payload [DID, key, sponsor's accreditation]",
+            "5.3: payload [DID, key, sponsor's DID, sponsor's accreditation]",
             |l| onboard(l, |body| body.sponsor_accreditation = club().accreditation),
+            Err(Rejection::PossessionProof),
+        ),
+        case(
+            "5.3: a proof for one sponsor is none for another, whatever id that one gave its accreditation",
+            |l| {
+                let copycat = Actor { accreditation: tao().accreditation, ..Actor::new("copycat") };
+                l.accredited(&root(), &copycat, Role::Tao);
+                let seen = tao().onboards(&stranger(), &l.world.ledger_id);
+                l.act(&copycat, seen)
+            },
             Err(Rejection::PossessionProof),
         ),
         case(

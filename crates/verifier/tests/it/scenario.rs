@@ -257,7 +257,7 @@ fn ledger(items: &BTreeMap<&'static str, Item>) -> Ledger {
 
 fn onboard(ledger: &LedgerId, sponsor: Org, org: Org, name: &str, number: &str) -> (Org, Body) {
     let (key, sponsor_accreditation) = (org.key().public().bytes(), sponsor.accreditation(0));
-    let possession = Possession { subject: org.did(), key, sponsor_accreditation };
+    let possession = Possession { subject: org.did(), key, sponsor: sponsor.did(), sponsor_accreditation };
     let body = Onboard {
         subject: org.did(),
         key,
