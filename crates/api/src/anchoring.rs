@@ -11,6 +11,7 @@ use kvitto_proto::v1::{
     GetOutcomeRequest, GetOutcomeResponse, SubmitRequest, SubmitResponse, SubmitStreamRequest,
     SubmitStreamResponse, Wait,
 };
+use kvitto_storage::prove::{Anchored, Prover, Subject};
 use kvitto_storage::{Read, StoreError};
 use tokio::sync::broadcast;
 use tokio::time::{Instant, timeout_at};
@@ -18,11 +19,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::context::Context;
+use crate::moment;
 use crate::node::{Admitted, Rejected, Submit, SubmitError};
 use crate::notices::Notice;
 use crate::reason::{Reason, refuse, refuse_for_now, rejected, store_failed, unavailable};
-use crate::receipts::{self, Anchored};
-use crate::snapshot::Snapshot;
 use crate::submit_stream;
 
 /// Most items whose receipts fit into a unary answer.
@@ -147,30 +147,28 @@ impl<S: Submit, R: Read> Anchoring<S, R> {
         Ok(answer(refusal(verdict), receipts))
     }
 
+    /// All or none: a client that finds fewer than it asked for cannot tell which.
     fn receipts_of(&self, positions: &[Position]) -> Result<Vec<bytes::Bytes>, Status> {
-        let snapshot = Snapshot::newest(&self.context.read)?;
-        let receipt = |position: &Position| {
-            let anchored = receipts::anchored(&snapshot, *position)?;
-            anchored.map(|anchored| receipts::json(&self.context.receipts, &snapshot, &anchored)).transpose()
-        };
-        let receipts: Result<Vec<_>, StoreError> =
-            positions.iter().filter_map(|at| receipt(at).transpose()).collect();
-        let receipts = receipts.map_err(store_failed)?;
-        // All or none: a client that finds fewer than it asked for cannot tell which.
-        let complete = receipts.len() == positions.len();
-        Ok(if complete { receipts.into_iter().map(Into::into).collect() } else { Vec::new() })
+        let prover = moment::newest(&self.context.read)?;
+        let anchored: Result<Vec<_>, StoreError> =
+            positions.iter().map(|position| prover.anchored(Subject::Position(*position))).collect();
+        let anchored: Result<Vec<_>, _> = anchored.map_err(store_failed)?.into_iter().collect();
+        self.files(&prover, &anchored.unwrap_or_default())
     }
 
     fn receipts(&self, outcome: &Outcome) -> Result<Vec<bytes::Bytes>, Status> {
         if item_count(outcome) > UNARY_RECEIPTS_MAX {
             return Ok(Vec::new());
         }
-        let snapshot = Snapshot::newest(&self.context.read)?;
-        let anchored = anchored_by(&snapshot, outcome).map_err(store_failed)?;
-        let json = |(_, anchored): &(u32, Anchored)| {
-            receipts::json(&self.context.receipts, &snapshot, anchored).map(Into::into).map_err(store_failed)
-        };
-        anchored.iter().map(json).collect()
+        let prover = moment::newest(&self.context.read)?;
+        let anchored = anchored_by(&prover, outcome).map_err(store_failed)?;
+        let anchored: Vec<_> = anchored.into_iter().map(|(_, anchored)| anchored).collect();
+        self.files(&prover, &anchored)
+    }
+
+    fn files(&self, prover: &Prover<R>, anchored: &[Anchored]) -> Result<Vec<bytes::Bytes>, Status> {
+        let file = |anchored| Ok(self.context.receipts.proved(prover, anchored)?.receipt.into());
+        anchored.iter().map(file).collect::<Result<_, _>>().map_err(store_failed)
     }
 
     fn progress(&self, id: &StatementId) -> Result<Option<Progress>, Status> {
@@ -204,18 +202,18 @@ pub(crate) fn look_up<R: Read>(
 
 /// The credentials that an executed statement anchored or found anchored, with their items' numbers.
 pub(crate) fn anchored_by<R: Read>(
-    snapshot: &Snapshot<R>,
+    prover: &Prover<R>,
     outcome: &Outcome,
 ) -> Result<Vec<(u32, Anchored)>, StoreError> {
     let mut found = Vec::new();
     for item in 0..u32::try_from(item_count(outcome)).unwrap_or(u32::MAX) {
         let anchored = match outcome.item(item) {
-            ItemOutcome::Recorded { leaf } => match receipts::anchored_at(&snapshot.read, leaf)? {
+            ItemOutcome::Recorded { leaf } => match prover.anchored_by(leaf)? {
                 Some(anchored) => Some(anchored),
                 // A statement of another kind: none of its records anchors anything.
                 None => return Ok(Vec::new()),
             },
-            ItemOutcome::Duplicate { position } => receipts::anchored(snapshot, position)?,
+            ItemOutcome::Duplicate { position } => prover.anchored(Subject::Position(position))?.ok(),
             ItemOutcome::Skipped(_) => None,
         };
         found.extend(anchored.map(|anchored| (item, anchored)));

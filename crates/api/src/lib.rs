@@ -21,15 +21,14 @@ mod context;
 mod guard;
 mod health;
 mod log;
+mod moment;
 mod node;
 mod notices;
 mod operator;
-mod proofs;
 mod reason;
 mod receipts;
 mod registry;
 mod serve;
-mod snapshot;
 mod status;
 mod submit_stream;
 #[cfg(feature = "testing")]

@@ -11,13 +11,13 @@ use kvitto_proto::v1::{
     GetEntriesRequest, GetEntriesResponse, GetInclusionProofRequest, GetInclusionProofResponse,
     WatchCheckpointsRequest, WatchCheckpointsResponse,
 };
+use kvitto_storage::prove::{consistency, inclusion};
 use kvitto_storage::{Published, Read};
 use tonic::{Request, Response, Status};
 
 use crate::context::Context;
-use crate::proofs::{consistency, leaf_path};
+use crate::moment::checkpoint;
 use crate::reason::{Reason, refuse, store_failed};
-use crate::snapshot::checkpoint;
 use crate::status::Answers;
 
 const ENTRIES_DEFAULT: u32 = 256;
@@ -105,11 +105,14 @@ impl<R: Read> LogService for Log<R> {
         if leaf_index >= tree_size {
             return Err(refuse(Reason::LeafIndex));
         }
-        let (hash, path) =
-            leaf_path(&self.context.read, LeafIndex(leaf_index), tree_size).map_err(store_failed)?;
+        let read = &self.context.read;
+        let proof = inclusion(read, LeafIndex(leaf_index), tree_size).map_err(store_failed)?;
+        let proof = proof.map_err(|_| refuse(Reason::TreeSize))?;
+        let hash = read.log_node(0, leaf_index).map_err(store_failed)?;
+        let hash = hash.ok_or_else(|| refuse(Reason::LeafIndex))?;
         Ok(Response::new(GetInclusionProofResponse {
             leaf_hash: bytes::Bytes::copy_from_slice(&hash.0),
-            path: hash_bytes(&path),
+            path: hash_bytes(proof.hashes()),
         }))
     }
 
@@ -125,6 +128,7 @@ impl<R: Read> LogService for Log<R> {
         }
         let proof =
             consistency(&self.context.read, first_tree_size, second_tree_size).map_err(store_failed)?;
+        let proof = proof.map_err(|_| refuse(Reason::TreeSize))?;
         Ok(Response::new(GetConsistencyProofResponse { path: hash_bytes(proof.hashes()) }))
     }
 }

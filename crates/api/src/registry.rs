@@ -11,14 +11,13 @@ use kvitto_proto::v1::{
     GetIssuerRequest, GetIssuerResponse, GetTrustChainRequest, GetTrustChainResponse,
     ListAccreditationsRequest, ListAccreditationsResponse, ListIdentifiersRequest, ListIdentifiersResponse,
 };
-use kvitto_storage::{Read, StoreError};
+use kvitto_storage::prove::Prover;
+use kvitto_storage::{Damage, Read, StoreError};
 use tonic::{Request, Response, Status};
 
 use crate::context::Context;
-use crate::proofs::{chunk_proofs, leaf_proof, missing};
+use crate::moment::{self, as_of, checkpoint};
 use crate::reason::{Reason, refuse, store_failed};
-use crate::receipts::chain;
-use crate::snapshot::Snapshot;
 
 const PAGE_DEFAULT: u32 = 50;
 const PAGE_MAX: u32 = 200;
@@ -37,11 +36,11 @@ impl<R: Read> RegistryService for Registry<R> {
     ) -> Result<Response<GetIdentifierResponse>, Status> {
         let request = request.into_inner();
         let did = did(&request.did)?;
-        let snapshot = self.snapshot(request.at)?;
-        let identifier = identifier(&snapshot, &did)?;
-        let proof = prove(&snapshot, Some(&identifier), &[]).map_err(store_failed)?;
+        let prover = self.prover(request.at)?;
+        let identifier = identifier(&prover, &did)?;
+        let proof = prove(&prover, Some(&identifier), &[]).map_err(store_failed)?;
         Ok(Response::new(GetIdentifierResponse {
-            as_of: Some(snapshot.as_of().into()),
+            as_of: Some(as_of(&prover).into()),
             identifier: Some((&identifier).into()),
             proof: Some(proof.into()),
         }))
@@ -54,16 +53,16 @@ impl<R: Read> RegistryService for Registry<R> {
         let request = request.into_inner();
         let limit = page_size(request.page_size)?;
         let cursor = Cursor::<16>::read(&request.cursor)?;
-        let snapshot = self.page_snapshot(request.at, cursor.as_ref())?;
+        let prover = self.page_prover(request.at, cursor.as_ref())?;
         let after = cursor.map(|cursor| Did::new(cursor.after));
-        let found = snapshot.read.identifiers_at(snapshot.height(), after.as_ref(), limit + 1);
+        let found = prover.reader().identifiers_at(prover.height(), after.as_ref(), limit + 1);
         let found = found.map_err(store_failed)?;
         let (page, last) = page_of(&found, limit);
         Ok(Response::new(ListIdentifiersResponse {
-            as_of: Some(snapshot.as_of().into()),
+            as_of: Some(as_of(&prover).into()),
             identifiers: page.iter().map(Into::into).collect(),
             next_cursor: last.map_or_else(String::new, |last| {
-                Cursor { height: snapshot.height(), after: *last.did.as_bytes() }.write()
+                Cursor { height: prover.height(), after: *last.did.as_bytes() }.write()
             }),
         }))
     }
@@ -74,12 +73,12 @@ impl<R: Read> RegistryService for Registry<R> {
     ) -> Result<Response<GetIssuerResponse>, Status> {
         let request = request.into_inner();
         let did = did(&request.did)?;
-        let snapshot = self.snapshot(request.at)?;
-        let identifier = identifier(&snapshot, &did)?;
-        let accreditations = held_by(&snapshot, &did).map_err(store_failed)?;
-        let proof = prove(&snapshot, Some(&identifier), &accreditations).map_err(store_failed)?;
+        let prover = self.prover(request.at)?;
+        let identifier = identifier(&prover, &did)?;
+        let accreditations = held_by(&prover, &did).map_err(store_failed)?;
+        let proof = prove(&prover, Some(&identifier), &accreditations).map_err(store_failed)?;
         Ok(Response::new(GetIssuerResponse {
-            as_of: Some(snapshot.as_of().into()),
+            as_of: Some(as_of(&prover).into()),
             identifier: Some((&identifier).into()),
             accreditations: accreditations.iter().map(Into::into).collect(),
             proof: Some(proof.into()),
@@ -92,12 +91,12 @@ impl<R: Read> RegistryService for Registry<R> {
     ) -> Result<Response<GetAccreditationResponse>, Status> {
         let request = request.into_inner();
         let key = key(&request.subject_did, &request.id)?;
-        let snapshot = self.snapshot(request.at)?;
-        let found = snapshot.read.accreditation_at(snapshot.height(), &key).map_err(store_failed)?;
+        let prover = self.prover(request.at)?;
+        let found = prover.reader().accreditation_at(prover.height(), &key).map_err(store_failed)?;
         let found = found.ok_or_else(|| refuse(Reason::AccreditationUnknown))?;
-        let proof = prove(&snapshot, None, std::slice::from_ref(&found)).map_err(store_failed)?;
+        let proof = prove(&prover, None, std::slice::from_ref(&found)).map_err(store_failed)?;
         Ok(Response::new(GetAccreditationResponse {
-            as_of: Some(snapshot.as_of().into()),
+            as_of: Some(as_of(&prover).into()),
             accreditation: Some((&found).into()),
             proof: Some(proof.into()),
         }))
@@ -111,21 +110,18 @@ impl<R: Read> RegistryService for Registry<R> {
         let limit = page_size(request.page_size)?;
         let parent = key(&request.parent_subject_did, &request.parent_id)?;
         let cursor = Cursor::<48>::read(&request.cursor)?;
-        let snapshot = self.page_snapshot(request.at, cursor.as_ref())?;
-        let (read, at) = (&snapshot.read, snapshot.height());
+        let prover = self.page_prover(request.at, cursor.as_ref())?;
+        let (read, at) = (prover.reader(), prover.height());
         if read.accreditation_at(at, &parent).map_err(store_failed)?.is_none() {
             return Err(refuse(Reason::AccreditationUnknown));
         }
         let after = cursor.map(|cursor| split_key(&cursor.after));
         let keys = read.children_at(at, &parent, after.as_ref(), limit + 1).map_err(store_failed)?;
         let (page, last) = page_of(&keys, limit);
-        let accreditation = |key| {
-            let found = read.accreditation_at(at, key)?.ok_or_else(|| missing("accreditation", key.id))?;
-            Ok(v1::Accreditation::from(&found))
-        };
+        let accreditation = |key| Ok(v1::Accreditation::from(&listed(&prover, key)?));
         let page: Result<Vec<_>, StoreError> = page.iter().map(accreditation).collect();
         Ok(Response::new(ListAccreditationsResponse {
-            as_of: Some(snapshot.as_of().into()),
+            as_of: Some(as_of(&prover).into()),
             accreditations: page.map_err(store_failed)?,
             next_cursor: last
                 .map_or_else(String::new, |last| Cursor { height: at, after: join_key(last) }.write()),
@@ -138,14 +134,14 @@ impl<R: Read> RegistryService for Registry<R> {
     ) -> Result<Response<GetTrustChainResponse>, Status> {
         let request = request.into_inner();
         let key = key(&request.subject_did, &request.id)?;
-        let snapshot = self.snapshot(request.at)?;
-        let links = chain(&snapshot.read, snapshot.height(), &key).map_err(store_failed)?;
+        let prover = self.prover(request.at)?;
+        let links = prover.chain(&key).map_err(store_failed)?;
         if links.is_empty() {
             return Err(refuse(Reason::AccreditationUnknown));
         }
-        let proof = prove(&snapshot, None, &links).map_err(store_failed)?;
+        let proof = prove(&prover, None, &links).map_err(store_failed)?;
         Ok(Response::new(GetTrustChainResponse {
-            as_of: Some(snapshot.as_of().into()),
+            as_of: Some(as_of(&prover).into()),
             links: links.iter().map(Into::into).collect(),
             proof: Some(proof.into()),
         }))
@@ -153,19 +149,19 @@ impl<R: Read> RegistryService for Registry<R> {
 }
 
 impl<R: Read> Registry<R> {
-    fn snapshot(&self, at: Option<v1::At>) -> Result<Snapshot<R>, Status> {
-        Snapshot::at(&self.context.read, at.into())
+    fn prover(&self, at: Option<v1::At>) -> Result<Prover<R>, Status> {
+        moment::at(&self.context.read, at.into())
     }
 
     /// Later pages are as of the block that the cursor names.
-    fn page_snapshot<const N: usize>(
+    fn page_prover<const N: usize>(
         &self,
         at: Option<v1::At>,
         cursor: Option<&Cursor<N>>,
-    ) -> Result<Snapshot<R>, Status> {
+    ) -> Result<Prover<R>, Status> {
         match cursor {
-            None => self.snapshot(at),
-            Some(cursor) => Snapshot::at(&self.context.read, Moment::Height(cursor.height))
+            None => self.prover(at),
+            Some(cursor) => moment::at(&self.context.read, Moment::Height(cursor.height))
                 .map_err(|_| refuse(Reason::CursorInvalid)),
         }
     }
@@ -196,37 +192,40 @@ fn page_of<T>(found: &[T], limit: usize) -> (&[T], Option<&T>) {
     }
 }
 
-fn identifier<R: Read>(snapshot: &Snapshot<R>, did: &Did) -> Result<Identifier, Status> {
-    let found = snapshot.read.identifier_at(snapshot.height(), did).map_err(store_failed)?;
+fn identifier<R: Read>(prover: &Prover<R>, did: &Did) -> Result<Identifier, Status> {
+    let found = prover.reader().identifier_at(prover.height(), did).map_err(store_failed)?;
     found.ok_or_else(|| refuse(Reason::IdentifierUnknown))
 }
 
-fn held_by<R: Read>(snapshot: &Snapshot<R>, did: &Did) -> Result<Vec<Accreditation>, StoreError> {
-    let at = snapshot.height();
-    let ids = snapshot.read.accreditations_at(at, did)?;
-    let accreditation = |id: AccreditationId| {
-        let found = snapshot.read.accreditation_at(at, &AccreditationKey { subject: *did, id })?;
-        found.ok_or_else(|| missing("accreditation", id))
-    };
+fn held_by<R: Read>(prover: &Prover<R>, did: &Did) -> Result<Vec<Accreditation>, StoreError> {
+    let at = prover.height();
+    let ids = prover.reader().accreditations_at(at, did)?;
+    let accreditation = |id| listed(prover, &AccreditationKey { subject: *did, id });
     ids.into_iter().take(ISSUER_ACCREDITATIONS_MAX).map(accreditation).collect()
+}
+
+/// An accreditation that the store has listed.
+fn listed<R: Read>(prover: &Prover<R>, key: &AccreditationKey) -> Result<Accreditation, StoreError> {
+    let found = prover.reader().accreditation_at(prover.height(), key)?;
+    found
+        .ok_or_else(|| StoreError::Damaged(Damage::Missing { what: "accreditation", at: key.id.to_string() }))
 }
 
 /// Records in the order that the .proto file promises: identifier, accreditations, withdrawals.
 fn prove<R: Read>(
-    snapshot: &Snapshot<R>,
+    prover: &Prover<R>,
     identifier: Option<&Identifier>,
     accreditations: &[Accreditation],
 ) -> Result<RegistryProof, StoreError> {
-    let (read, size) = (&snapshot.read, snapshot.published.size);
     let identifier = identifier.map(|identifier| identifier.leaf.unwrap_or(LeafIndex(0)));
     let given = accreditations.iter().map(|accreditation| accreditation.leaf);
     let withdrawn = accreditations.iter().filter_map(|link| Some(link.withdrawal.as_ref()?.leaf));
     let records = identifier.into_iter().chain(given).chain(withdrawn);
     Ok(RegistryProof {
-        checkpoint: snapshot.checkpoint(),
-        block: leaf_proof(read, LeafIndex(snapshot.header.tree_size - 1), size)?,
-        records: records.map(|leaf| leaf_proof(read, leaf, size)).collect::<Result<_, _>>()?,
-        chunks: chunk_proofs(read, snapshot.height(), accreditations.iter().map(|link| link.position))?,
+        checkpoint: checkpoint(prover.published()),
+        block: prover.block()?,
+        records: records.map(|leaf| prover.leaf_proof(leaf)).collect::<Result<_, _>>()?,
+        chunks: prover.chunks(accreditations.iter().map(|link| link.position))?,
     })
 }
 

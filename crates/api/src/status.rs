@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::stream::{self, Stream};
-use kvitto_ledger::{Height, Position};
-use kvitto_merkle::status::{StatusValue, chunk_index};
-use kvitto_proto::convert::{ConvertError, CredentialName};
+use kvitto_ledger::Height;
+use kvitto_merkle::status::StatusValue;
+use kvitto_proto::convert::{self, ConvertError, CredentialName};
 use kvitto_proto::v1::batch_get_status_item::Item;
 use kvitto_proto::v1::batch_get_status_result::Answer;
 use kvitto_proto::v1::status_service_server::StatusService;
@@ -16,15 +16,15 @@ use kvitto_proto::v1::{
     GetReceiptRequest, GetReceiptResponse, GetStatusRequest, GetStatusResponse, WatchStatusRequest,
     WatchStatusResponse,
 };
+use kvitto_storage::prove::{Anchored, Prover, Subject};
 use kvitto_storage::{Read, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tonic::{Request, Response, Status};
 
 use crate::context::Context;
-use crate::proofs::chunk_at;
+use crate::moment;
 use crate::reason::{Reason, refuse, store_failed};
-use crate::receipts::{self, Anchored, SharedNumbers};
-use crate::snapshot::Snapshot;
+use crate::receipts::{Proved, SharedNumbers, status_of};
 
 /// Most credentials of one batch.
 const BATCH_MAX: usize = 512;
@@ -44,13 +44,10 @@ impl<R: Read> StatusService for Statuses<R> {
         request: Request<GetStatusRequest>,
     ) -> Result<Response<GetStatusResponse>, Status> {
         let request = request.into_inner();
-        let (snapshot, anchored) = self.find(request.credential.as_ref(), request.at)?;
-        let status = receipts::status_of(&snapshot, &anchored).map_err(store_failed)?;
-        let receipt = match request.omit_receipt {
-            true => bytes::Bytes::new(),
-            false => self.receipt(&snapshot, &anchored)?,
-        };
-        Ok(Response::new(GetStatusResponse { status: Some(status.into()), receipt }))
+        let (prover, anchored) = self.find(request.credential.as_ref(), request.at)?;
+        let proved = self.context.prove(&prover, &anchored, !request.omit_receipt).map_err(store_failed)?;
+        let status = status_of(&prover, &anchored, proved.status);
+        Ok(Response::new(GetStatusResponse { status: Some(status.into()), receipt: proved.receipt.into() }))
     }
 
     type BatchGetStatusStream = Answers<BatchGetStatusResponse>;
@@ -65,7 +62,7 @@ impl<R: Read> StatusService for Statuses<R> {
         }
         let names = request.credentials.iter().map(name).collect::<Result<Vec<_>, _>>()?;
         let batch = Batch {
-            snapshot: Snapshot::at(&self.context.read, request.at.into())?,
+            prover: moment::at(&self.context.read, request.at.into())?,
             context: self.context.clone(),
             names: (0..).zip(names).collect(),
             with_receipts: !request.omit_receipts,
@@ -84,8 +81,9 @@ impl<R: Read> StatusService for Statuses<R> {
         request: Request<GetReceiptRequest>,
     ) -> Result<Response<GetReceiptResponse>, Status> {
         let request = request.into_inner();
-        let (snapshot, anchored) = self.find(request.credential.as_ref(), request.at)?;
-        Ok(Response::new(GetReceiptResponse { receipt: self.receipt(&snapshot, &anchored)? }))
+        let (prover, anchored) = self.find(request.credential.as_ref(), request.at)?;
+        let proved = self.context.receipts.proved(&prover, &anchored).map_err(store_failed)?;
+        Ok(Response::new(GetReceiptResponse { receipt: proved.receipt.into() }))
     }
 
     type WatchStatusStream = Answers<WatchStatusResponse>;
@@ -100,11 +98,11 @@ impl<R: Read> StatusService for Statuses<R> {
         }
         let permit = self.context.stream_permit()?;
         let checkpoints = self.context.notices.checkpoints();
-        let snapshot = Snapshot::newest(&self.context.read)?;
+        let prover = moment::newest(&self.context.read)?;
         let watched = request.credentials.iter().map(|credential| {
-            let anchored = locate(&snapshot, name(credential)?).map_err(store_failed)?;
-            let anchored = anchored.ok_or_else(|| refuse(Reason::NotAnchored))?;
-            Ok(Watched { position: anchored.record.position, last: None })
+            let anchored = prover.anchored(subject(name(credential)?)).map_err(store_failed)?;
+            let anchored = anchored.map_err(|_| refuse(Reason::NotAnchored))?;
+            Ok(Watched { anchored, last: None })
         });
         let watch = StatusWatch {
             watched: watched.collect::<Result<_, Status>>()?,
@@ -128,20 +126,34 @@ impl<R: Read> StatusService for Statuses<R> {
 /// A stream of answers; it is only as far ahead as the client takes them.
 pub(crate) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
+impl<R: Read> Context<R> {
+    /// A credential's status, with the receipt if it is wanted.
+    fn prove(
+        &self,
+        prover: &Prover<R>,
+        anchored: &Anchored,
+        with_receipt: bool,
+    ) -> Result<Proved, StoreError> {
+        match with_receipt {
+            true => self.receipts.proved(prover, anchored),
+            false => {
+                let status = prover.status(anchored.record.position)?;
+                Ok(Proved { status, receipt: String::new() })
+            }
+        }
+    }
+}
+
 impl<R: Read> Statuses<R> {
     fn find(
         &self,
         credential: Option<&Credential>,
         at: Option<kvitto_proto::v1::At>,
-    ) -> Result<(Snapshot<R>, Anchored), Status> {
+    ) -> Result<(Prover<R>, Anchored), Status> {
         let name = name(credential.ok_or_else(|| refuse(Reason::Credential))?)?;
-        let snapshot = Snapshot::at(&self.context.read, at.into())?;
-        let anchored = locate(&snapshot, name).map_err(store_failed)?;
-        Ok((snapshot, anchored.ok_or_else(|| refuse(Reason::NotAnchored))?))
-    }
-
-    fn receipt(&self, snapshot: &Snapshot<R>, anchored: &Anchored) -> Result<bytes::Bytes, Status> {
-        receipts::json(&self.context.receipts, snapshot, anchored).map(Into::into).map_err(store_failed)
+        let prover = moment::at(&self.context.read, at.into())?;
+        let anchored = prover.anchored(subject(name)).map_err(store_failed)?;
+        Ok((prover, anchored.map_err(|_| refuse(Reason::NotAnchored))?))
     }
 }
 
@@ -155,29 +167,16 @@ fn name(credential: &Credential) -> Result<CredentialName, Status> {
     })
 }
 
-/// The credential's record. For an issuer that is not registered and for one that has not anchored the commitment the answer
-/// is the same, whoever else has (RULES 9).
-fn locate<R: Read>(snapshot: &Snapshot<R>, name: CredentialName) -> Result<Option<Anchored>, StoreError> {
-    let position = match name {
-        CredentialName::Position(position) => Some(position),
-        CredentialName::Commitment { issuer, commitment } => {
-            match snapshot.read.identifier_at(snapshot.height(), &issuer)? {
-                Some(issuer) => snapshot
-                    .read
-                    .anchors_at(snapshot.height(), issuer.number, &[commitment])?
-                    .into_iter()
-                    .next()
-                    .flatten(),
-                None => None,
-            }
-        }
-    };
-    position.map_or(Ok(None), |position| receipts::anchored(snapshot, position))
+fn subject(name: CredentialName) -> Subject {
+    match name {
+        CredentialName::Position(position) => Subject::Position(position),
+        CredentialName::Commitment { issuer, commitment } => Subject::Commitment { issuer, commitment },
+    }
 }
 
 struct Batch<R> {
     context: Arc<Context<R>>,
-    snapshot: Snapshot<R>,
+    prover: Prover<R>,
     names: VecDeque<(u32, CredentialName)>,
     with_receipts: bool,
     numbers: SharedNumbers,
@@ -208,31 +207,33 @@ impl<R: Read> Batch<R> {
         items: &mut Vec<BatchGetStatusItem>,
     ) -> Result<(), StoreError> {
         let mut result = BatchGetStatusResult { index, answer: None, receipt: None };
-        match locate(&self.snapshot, name)? {
-            None => result.answer = Some(Answer::ErrorReason(Reason::NotAnchored.name().to_owned())),
-            Some(anchored) => {
-                let status = receipts::status_of(&self.snapshot, &anchored)?;
-                result.answer = Some(Answer::Status(status.into()));
-                if self.with_receipts {
-                    let key = receipts::key_of(&anchored);
-                    let shared = self.context.receipts.shared(&self.snapshot, &key)?;
-                    let (number, is_new) = self.numbers.number(key, &shared);
-                    if is_new {
-                        let shared = Item::ReceiptShared(shared.to_wire(number));
-                        items.push(BatchGetStatusItem { item: Some(shared) });
-                    }
-                    let own = receipts::item(&self.snapshot, &shared, &anchored)?;
-                    result.receipt = Some(own.into_wire(number));
-                }
+        match self.prover.anchored(subject(name))? {
+            Err(_) => result.answer = Some(Answer::ErrorReason(Reason::NotAnchored.name().to_owned())),
+            Ok(anchored) if self.with_receipts => {
+                let (shared, own) = self.context.receipts.parts(&self.prover, &anchored)?;
+                let (number, first) = self.numbers.number(anchored.accreditation(), &shared);
+                items.extend(
+                    first.map(|shared| BatchGetStatusItem { item: Some(Item::ReceiptShared(shared)) }),
+                );
+                result.answer = Some(self.status(&anchored, own.status));
+                result.receipt = Some(convert::receipt_item(number, own.part));
+            }
+            Ok(anchored) => {
+                let status = self.prover.status(anchored.record.position)?;
+                result.answer = Some(self.status(&anchored, status));
             }
         }
         items.push(BatchGetStatusItem { item: Some(Item::Result(result)) });
         Ok(())
     }
+
+    fn status(&self, anchored: &Anchored, status: StatusValue) -> Answer {
+        Answer::Status(status_of(&self.prover, anchored, status).into())
+    }
 }
 
 struct Watched {
-    position: Position,
+    anchored: Anchored,
     last: Option<StatusValue>,
 }
 
@@ -265,31 +266,19 @@ impl<R: Read> StatusWatch<R> {
     }
 
     fn compare(&mut self) -> Result<(), Status> {
-        let snapshot = Snapshot::newest(&self.context.read)?;
-        if self.seen == Some(snapshot.height()) {
+        let prover = moment::newest(&self.context.read)?;
+        if self.seen == Some(prover.height()) {
             return Ok(());
         }
-        self.seen = Some(snapshot.height());
-        for (index, watched) in (0..).zip(&mut self.watched) {
-            let position = watched.position;
-            let chunk =
-                chunk_at(&snapshot.read, snapshot.height(), chunk_index(position.0)).map_err(store_failed)?;
-            let value = chunk.value(position.0);
-            if watched.last.replace(value) == Some(value) {
+        self.seen = Some(prover.height());
+        for (index, Watched { anchored, last }) in (0..).zip(&mut self.watched) {
+            let value = prover.status(anchored.record.position).map_err(store_failed)?;
+            if last.replace(value) == Some(value) {
                 continue;
             }
-            let anchored = receipts::anchored(&snapshot, position).map_err(store_failed)?;
-            let anchored = anchored.ok_or_else(|| refuse(Reason::NotAnchored))?;
-            let status = receipts::status_of(&snapshot, &anchored).map_err(store_failed)?;
-            let receipt = match self.with_receipts {
-                true => receipts::json(&self.context.receipts, &snapshot, &anchored).map_err(store_failed)?,
-                false => String::new(),
-            };
-            self.queue.push_back(WatchStatusResponse {
-                index,
-                status: Some(status.into()),
-                receipt: receipt.into(),
-            });
+            let proved = self.context.prove(&prover, anchored, self.with_receipts).map_err(store_failed)?;
+            let status = Some(status_of(&prover, anchored, proved.status).into());
+            self.queue.push_back(WatchStatusResponse { index, status, receipt: proved.receipt.into() });
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use kvitto_ledger::state::Outcome;
 use kvitto_ledger::{Rejection, StatementId};
-use kvitto_proto::convert::{Progress, StatementResult};
+use kvitto_proto::convert::{self, Progress, StatementResult};
 use kvitto_proto::v1::submit_stream_item::Item;
 use kvitto_proto::v1::{
     SubmitStreamItem, SubmitStreamReceipt, SubmitStreamRequest, SubmitStreamResponse, SubmitStreamResult,
@@ -26,11 +26,11 @@ use tonic::{Status, Streaming};
 
 use crate::anchoring::{anchored_by, dropped, is_published, look_up, refusal};
 use crate::context::Context;
+use crate::moment;
 use crate::node::{Admitted, Submit, SubmitError};
 use crate::notices::Notice;
 use crate::reason::{Reason, refuse, store_failed, unavailable};
-use crate::receipts::{self, SharedNumbers};
-use crate::snapshot::Snapshot;
+use crate::receipts::SharedNumbers;
 
 /// Most items of one answer.
 const BATCH_ITEMS: usize = 256;
@@ -236,26 +236,24 @@ impl<R: Read> Session<R> {
     }
 
     async fn receipts(&mut self, tag: u64, outcome: &Outcome) -> Result<(), Ended> {
-        let snapshot = match Snapshot::newest(&self.context.read) {
-            Ok(snapshot) => snapshot,
+        let prover = match moment::newest(&self.context.read) {
+            Ok(prover) => prover,
             Err(status) => return self.end(status).await,
         };
-        let anchored = match anchored_by(&snapshot, outcome) {
+        let anchored = match anchored_by(&prover, outcome) {
             Ok(anchored) => anchored,
             Err(error) => return self.end(store_failed(error)).await,
         };
         for (item, anchored) in anchored {
-            let made = self.context.receipts.shared(&snapshot, &receipts::key_of(&anchored));
-            let made = made.and_then(|shared| Ok((receipts::item(&snapshot, &shared, &anchored)?, shared)));
-            let (own, shared) = match made {
-                Ok(made) => made,
+            let (shared, own) = match self.context.receipts.parts(&prover, &anchored) {
+                Ok(parts) => parts,
                 Err(error) => return self.end(store_failed(error)).await,
             };
-            let (number, is_new) = self.numbers.number(receipts::key_of(&anchored), &shared);
-            if is_new {
-                self.push(Item::ReceiptShared(shared.to_wire(number)));
+            let (number, first) = self.numbers.number(anchored.accreditation(), &shared);
+            if let Some(shared) = first {
+                self.push(Item::ReceiptShared(shared));
             }
-            let receipt = Some(own.into_wire(number));
+            let receipt = Some(convert::receipt_item(number, own.part));
             self.push(Item::Receipt(SubmitStreamReceipt { tag, item, receipt }));
             if self.outbox.len() >= BATCH_ITEMS {
                 self.flush().await?;

@@ -24,8 +24,10 @@ pub const EXTRA_BYTES_MAX: usize = 64 * 1024;
 const FIRST_LINE: &str = "c2sp.org/tlog-proof@v1";
 
 /// A parsed proof file. Nothing in it is checked against anything yet.
+///
+/// `C` is the checkpoint: a parsed note, or its text for who only writes the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlogProof {
+pub struct TlogProof<C = Note> {
     /// Bytes that the application added; at most [`EXTRA_BYTES_MAX`], not authenticated. Empty
     /// means that the line is absent.
     pub extra: Vec<u8>,
@@ -34,7 +36,7 @@ pub struct TlogProof {
     /// The sibling hashes from the leaf up.
     pub proof: InclusionProof,
     /// The checkpoint with all its signature lines.
-    pub checkpoint: Note,
+    pub checkpoint: C,
 }
 
 /// The text is no proof file.
@@ -57,7 +59,7 @@ pub enum TlogProofError {
     Checkpoint(#[source] NoteFormatError),
 }
 
-impl fmt::Display for TlogProof {
+impl<C: fmt::Display> fmt::Display for TlogProof<C> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "{FIRST_LINE}")?;
         if !self.extra.is_empty() {

@@ -1,31 +1,29 @@
 //! Making receipts and proofs from any reader, under one published checkpoint.
 //!
 //! ```text
-//! Prover::new(reader, published) ──► chain(accreditation) ──► Chain        shared by everything that was anchored under it
-//!                                └─► receipt(subject, as_of) ─► Receipt    format and checks: kvitto-verifier
+//! Prover::new(reader, published, moment) ─┬─► anchored(subject) ────► Anchored ──────┐
+//!                                         ├─► shared(accreditation) ► ReceiptShared ─┼─► item ─► Item   parts of a receipt
+//!                                         ├─► receipt(subject) ─────► Receipt ◄──────┘          (format: kvitto-verifier)
+//!                                         └─► leaf, block, chunks ──► proofs of registry answers
 //! ```
 //!
 //! What a prover gives holds in the tree of its checkpoint, whatever is committed meanwhile.
 
-mod chain;
+mod shared;
 
 use kvitto_ledger::ids::Commitment;
+use kvitto_ledger::record::AnchoredRecord;
 use kvitto_ledger::state::{AccreditationKey, Place, PlaceContent};
-use kvitto_ledger::{Did, Height, LeafIndex, Position, Record, RecordBody, TimeMs};
+use kvitto_ledger::{Did, Header, Height, LeafIndex, Position, Record, RecordBody, TimeMs};
 use kvitto_merkle::log::{ConsistencyProof, InclusionProof, ProveError, consistency_path, inclusion_path};
-use kvitto_merkle::status::{self, Chunk, chunk_index};
-use kvitto_merkle::{Note, TlogProof};
+use kvitto_merkle::status::{self, Chunk, StatusValue, chunk_index};
 use kvitto_verifier::Receipt;
-use kvitto_verifier::receipt::{
-    AnchoredLeaf, AsOf, ChunkProof, LastLeaf, LeafProof, ReceiptFormat, StatusProof,
-};
+use kvitto_verifier::receipt::{ChunkProof, LeafProof, ReceiptItem, ReceiptShared};
 use thiserror::Error;
 
 use crate::error::{Damage, StoreError};
 use crate::nodes::{LogNodes, StatusNodes};
 use crate::store::{Published, Read};
-
-pub use chain::Chain;
 
 /// What a receipt is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,30 +39,29 @@ pub enum Subject {
     },
 }
 
-/// For which time a receipt answers.
+/// For which time answers are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// That of the checkpoint.
     Checkpoint,
     /// After this block.
     Height(Height),
-    /// At this time. From the last block's time on it is that of the checkpoint.
+    /// At this time. From the last block's time on it is that of the checkpoint: nothing later is known to anyone.
     Time(TimeMs),
+    /// After the block that ends at exactly this size of the log.
+    TreeSize(u64),
 }
 
 /// Why there is no proof. The store is fine.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Unprovable {
-    /// Nobody anchored that, as of this checkpoint.
-    #[error("nothing like that is anchored in the published log")]
+    /// Nobody had anchored that, at the moment asked about.
+    #[error("nothing like that was anchored at that moment")]
     NotAnchored,
-    /// The position is reserved, and no credential stands at it yet; or it is an accreditation's.
-    #[error("the position is taken, but not by a credential")]
+    /// The position is reserved, and no credential stood at it yet; or it is an accreditation's.
+    #[error("the position was taken, but not by a credential")]
     NoCredential,
-    /// It was anchored after the moment asked about.
-    #[error("it was anchored later, in block {0}")]
-    AnchoredLater(Height),
-    /// Before block 0, or after the checkpoint's last block.
+    /// Before block 0, after the checkpoint's last block, or a size at which no block ends.
     #[error("the moment is outside of the published log")]
     MomentOutside,
     /// An index or size beyond the log, or an older size of 0.
@@ -78,153 +75,233 @@ pub enum Unprovable {
 /// What a proof is asked for: found, not there, or the store failed.
 pub type Proven<T> = Result<Result<T, Unprovable>, StoreError>;
 
-/// Makes receipts under one checkpoint.
-#[derive(Debug)]
-pub struct Prover<'a, R> {
-    reader: &'a R,
-    note: Note,
-    at: Height,
-    size: u64,
+/// Makes proofs under one checkpoint, as of one block.
+#[derive(Clone, Debug)]
+pub struct Prover<R> {
+    reader: R,
+    published: Published,
+    /// The block that answers are as of, and the number of positions after it.
+    header: Header,
+    positions: u64,
 }
 
-impl<'a, R: Read> Prover<'a, R> {
-    /// Proves under `published`, which ends with a committed block.
+/// An anchored credential as the log has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Anchored {
+    /// Place of its record.
+    pub leaf: LeafIndex,
+    /// The record's bytes.
+    pub bytes: Vec<u8>,
+    /// Block time of the anchor.
+    pub time: TimeMs,
+    /// The record.
+    pub record: AnchoredRecord,
+}
+
+/// A credential's own part of its receipt, and what it shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// The part.
+    pub part: ReceiptItem,
+    /// The credential's status as of the prover's block.
+    pub status: StatusValue,
+}
+
+impl Anchored {
+    /// The accreditation that it was anchored under.
+    pub fn accreditation(&self) -> AccreditationKey {
+        AccreditationKey { subject: self.record.issuer, id: self.record.accreditation }
+    }
+}
+
+impl<R: Read> Prover<R> {
+    /// Proves under `published`, which ends with a committed block, as of `moment`.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] where its note cannot be read, or its size is not that of the block.
-    pub fn new(reader: &'a R, published: &Published) -> Result<Self, StoreError> {
-        let note = Note::from_bytes(published.note.as_bytes());
-        let note = note.map_err(|_| Damage::unreadable("checkpoint", published.height))?;
-        let header = reader.header(published.height)?;
-        if header.is_none_or(|header| header.tree_size != published.size) {
+    /// Those of the reader; [`StoreError::Damaged`] where the checkpoint's size is not that of its block.
+    pub fn new(reader: R, published: Published, moment: Moment) -> Proven<Self> {
+        let Some(header) = header_at(&reader, published.height, moment)? else {
+            return Ok(Err(Unprovable::MomentOutside));
+        };
+        if header.height == published.height && header.tree_size != published.size {
             return Err(Damage::Mismatch { what: "checkpoint", height: published.height }.into());
         }
-        Ok(Self { reader, note, at: published.height, size: published.size })
+        let positions = reader.positions_at(header.height)?;
+        Ok(Ok(Self { reader, published, header, positions }))
+    }
+
+    /// What it reads.
+    pub fn reader(&self) -> &R {
+        &self.reader
+    }
+
+    /// The checkpoint that everything is under.
+    pub fn published(&self) -> &Published {
+        &self.published
+    }
+
+    /// The block that answers are as of.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Its number.
+    pub fn height(&self) -> Height {
+        self.header.height
+    }
+
+    /// Whether that is the checkpoint's own block.
+    pub fn is_newest(&self) -> bool {
+        self.header.height == self.published.height
+    }
+
+    /// The credential that `subject` names. For an issuer that is not registered and for one that has not anchored the commitment
+    /// the answer is the same, whoever else has (RULES 9).
+    ///
+    /// # Errors
+    /// Those of the reader.
+    pub fn anchored(&self, subject: Subject) -> Proven<Anchored> {
+        let position = match subject {
+            Subject::Position(position) => Some(position).filter(|position| position.0 < self.positions),
+            Subject::Commitment { issuer, commitment } => {
+                match self.reader.identifier_at(self.height(), &issuer)? {
+                    None => None,
+                    Some(issuer) => self.reader.anchors_at(self.height(), issuer.number, &[commitment])?[0],
+                }
+            }
+        };
+        let place = match position {
+            None => None,
+            Some(position) => self.reader.place_at(self.height(), position)?,
+        };
+        match place {
+            None => Ok(Err(Unprovable::NotAnchored)),
+            Some(Place { content: PlaceContent::Anchored { leaf }, .. }) => {
+                let anchored = self.anchored_by(leaf)?;
+                Ok(Ok(anchored.ok_or_else(|| Damage::unreadable("anchored record", leaf))?))
+            }
+            Some(_) => Ok(Err(Unprovable::NoCredential)),
+        }
+    }
+
+    /// The credential that the record at `leaf` anchored; `None` where it is a record of another kind.
+    ///
+    /// # Errors
+    /// Those of the reader; the leaf must be in the checkpoint's tree.
+    pub fn anchored_by(&self, leaf: LeafIndex) -> Result<Option<Anchored>, StoreError> {
+        let bytes = self.leaf(leaf)?;
+        let record = Record::decode(&bytes).map_err(|_| Damage::unreadable("leaf", leaf))?;
+        Ok(match record.body {
+            RecordBody::Anchored(body) => Some(Anchored { leaf, bytes, time: record.time, record: body }),
+            _ => None,
+        })
     }
 
     /// The receipt for `subject`, without an opening.
     ///
     /// # Errors
     /// Those of the reader.
-    pub fn receipt(&self, subject: Subject, moment: Moment) -> Proven<Receipt> {
+    pub fn receipt(&self, subject: Subject) -> Proven<Receipt> {
         let anchored = match self.anchored(subject)? {
             Ok(anchored) => anchored,
             Err(unprovable) => return Ok(Err(unprovable)),
         };
-        let chain = self.chain(&anchored.accreditation)?;
-        self.receipt_under(&chain, &anchored, moment)
+        let shared = self.shared(&anchored.accreditation())?;
+        Ok(Ok(shared.complete(self.item(&shared, &anchored)?.part)))
     }
 
-    /// Where `subject` is, and under which accreditation it was anchored.
+    /// What a credential's receipt has besides `shared`, which is this prover's for its accreditation.
     ///
     /// # Errors
     /// Those of the reader.
-    pub fn anchored(&self, subject: Subject) -> Proven<Anchored> {
-        let position = match subject {
-            Subject::Position(position) => Some(position),
-            Subject::Commitment { issuer, commitment } => {
-                match self.reader.identifier_at(self.at, &issuer)? {
-                    None => None,
-                    Some(issuer) => self.reader.anchors_at(self.at, issuer.number, &[commitment])?[0],
-                }
-            }
-        };
-        let place = match position {
-            None => None,
-            Some(position) => self.reader.place_at(self.at, position)?.map(|place| (position, place)),
-        };
-        let (position, leaf) = match place {
-            None => return Ok(Err(Unprovable::NotAnchored)),
-            Some((position, Place { content: PlaceContent::Anchored { leaf }, .. })) => (position, leaf),
-            Some(_) => return Ok(Err(Unprovable::NoCredential)),
-        };
-        let bytes = self.leaf(leaf)?;
-        let record = Record::decode(&bytes).map_err(|_| Damage::unreadable("leaf", leaf))?;
-        let RecordBody::Anchored(record) = record.body else {
-            return Err(Damage::unreadable("anchored record", leaf).into());
-        };
-        let accreditation = AccreditationKey { subject: record.issuer, id: record.accreditation };
-        Ok(Ok(Anchored { position, leaf, bytes, accreditation }))
+    pub fn item(&self, shared: &ReceiptShared, anchored: &Anchored) -> Result<Item, StoreError> {
+        let position = anchored.record.position;
+        let now = self.own_status(self.published.height, position, &shared.chunks)?;
+        let then = shared.as_of.as_ref();
+        let then = then.map(|as_of| self.own_status(self.height(), position, &as_of.status.chunks));
+        let then = then.transpose()?;
+        let status = then.as_ref().unwrap_or(&now).value;
+        let (as_of_chunk, as_of_status_record) = then.map_or((None, None), |then| (then.chunk, then.record));
+        Ok(Item {
+            status,
+            part: ReceiptItem {
+                anchored: LeafProof {
+                    index: anchored.leaf.0,
+                    leaf: anchored.bytes.clone(),
+                    path: self.path(anchored.leaf)?,
+                },
+                chunk: now.chunk,
+                status_record: now.record,
+                as_of_chunk,
+                as_of_status_record,
+            },
+        })
     }
 
-    /// The receipt for what was anchored under the accreditation that `chain` ends with.
+    /// What a position's bits say as of the prover's block.
     ///
     /// # Errors
     /// Those of the reader.
-    pub fn receipt_under(&self, chain: &Chain, anchored: &Anchored, moment: Moment) -> Proven<Receipt> {
-        let positions: Vec<Position> =
-            std::iter::once(anchored.position).chain(chain.positions.iter().copied()).collect();
-        let as_of = match self.as_of(anchored.leaf, &positions, moment)? {
-            Ok(as_of) => as_of,
-            Err(unprovable) => return Ok(Err(unprovable)),
-        };
-        let tlog_proof = TlogProof {
-            extra: Vec::new(),
-            index: anchored.leaf.0,
-            proof: self.path(anchored.leaf)?,
-            checkpoint: self.note.clone(),
-        };
-        Ok(Ok(Receipt {
-            format: ReceiptFormat,
-            opening: None,
-            anchored: AnchoredLeaf { leaf: anchored.bytes.clone(), tlog_proof },
-            block: self.last_leaf()?,
-            chain: chain.links.clone(),
-            identifiers: chain.identifiers.clone(),
-            status: self.status(self.at, &positions)?,
-            as_of,
-            consistency: None,
-        }))
-    }
-
-    /// The `Block` record that the checkpoint's tree ends with.
-    ///
-    /// # Errors
-    /// Those of the reader.
-    pub fn last_leaf(&self) -> Result<LastLeaf, StoreError> {
-        let LeafProof { leaf, path, .. } = self.leaf_proof(LeafIndex(self.size - 1))?;
-        Ok(LastLeaf { leaf, path })
+    pub fn status(&self, position: Position) -> Result<StatusValue, StoreError> {
+        let chunk = self.reader.status_chunk_at(self.height(), chunk_index(position.0))?;
+        Ok(chunk.unwrap_or(Chunk::ZERO).value(position.0))
     }
 
     /// A leaf with its path to the checkpoint's root.
     ///
     /// # Errors
     /// Those of the reader; the leaf must be in the checkpoint's tree.
-    fn leaf_proof(&self, index: LeafIndex) -> Result<LeafProof, StoreError> {
+    pub fn leaf_proof(&self, index: LeafIndex) -> Result<LeafProof, StoreError> {
         Ok(LeafProof { index: index.0, leaf: self.leaf(index)?, path: self.path(index)? })
     }
 
-    fn leaf(&self, index: LeafIndex) -> Result<Vec<u8>, StoreError> {
-        self.reader.leaf(index)?.ok_or_else(|| Damage::missing("leaf", index).into())
+    /// The `Block` record of the block that answers are as of.
+    ///
+    /// # Errors
+    /// Those of the reader.
+    pub fn block(&self) -> Result<LeafProof, StoreError> {
+        self.leaf_proof(LeafIndex(self.header.tree_size - 1))
     }
 
-    fn path(&self, index: LeafIndex) -> Result<InclusionProof, StoreError> {
-        inclusion_path(&LogNodes(self.reader), index.0, self.size).map_err(|error| match error {
-            ProveError::Source(error) => error,
-            ProveError::OutOfRange { .. } => Damage::missing("leaf", index).into(),
-        })
+    /// The `Block` record after it, which shows until when that was the newest; none where it is the checkpoint's own.
+    ///
+    /// # Errors
+    /// Those of the reader.
+    pub fn next_block(&self) -> Result<Option<LeafProof>, StoreError> {
+        if self.is_newest() {
+            return Ok(None);
+        }
+        let next = self.height().next();
+        let header = self.reader.header(next)?.ok_or_else(|| Damage::missing("header", next))?;
+        self.leaf_proof(LeafIndex(header.tree_size - 1)).map(Some)
     }
 
-    /// Statuses after block `at` of positions that begin with a credential's.
-    fn status(&self, at: Height, positions: &[Position]) -> Result<StatusProof, StoreError> {
-        let mut indexes: Vec<u64> = positions.iter().map(|position| chunk_index(position.0)).collect();
+    /// The chunks of positions as of the prover's block: ascending, each once.
+    ///
+    /// # Errors
+    /// Those of the reader.
+    pub fn chunks(
+        &self,
+        positions: impl IntoIterator<Item = Position>,
+    ) -> Result<Vec<ChunkProof>, StoreError> {
+        self.chunks_at(self.height(), positions)
+    }
+
+    fn chunks_at(
+        &self,
+        at: Height,
+        positions: impl IntoIterator<Item = Position>,
+    ) -> Result<Vec<ChunkProof>, StoreError> {
+        let mut indexes: Vec<u64> = positions.into_iter().map(|position| chunk_index(position.0)).collect();
         indexes.sort_unstable();
         indexes.dedup();
-        let count = self.reader.positions_at(at)?;
-        let chunks = indexes.into_iter().map(|index| self.chunk(at, index, count));
-        let record = match positions.first() {
-            None => None,
-            Some(position) => self.reader.status_leaf_at(at, *position)?,
-        };
-        Ok(StatusProof {
-            chunks: chunks.collect::<Result<_, _>>()?,
-            record: record.map(|leaf| self.leaf_proof(leaf)).transpose()?,
-        })
+        indexes.into_iter().map(|index| self.chunk(at, index)).collect()
     }
 
-    fn chunk(&self, at: Height, index: u64, positions: u64) -> Result<ChunkProof, StoreError> {
+    fn chunk(&self, at: Height, index: u64) -> Result<ChunkProof, StoreError> {
+        let positions = if at == self.height() { self.positions } else { self.reader.positions_at(at)? };
         let chunk = self.reader.status_chunk_at(at, index)?.unwrap_or(Chunk::ZERO);
-        let path = status::prove(&StatusNodes { reader: self.reader, at }, index, positions);
+        let path = status::prove(&StatusNodes { reader: &self.reader, at }, index, positions);
         let path = path.map_err(|error| match error {
             ProveError::Source(error) => error,
             ProveError::OutOfRange { .. } => Damage::missing("status chunk", index).into(),
@@ -232,43 +309,63 @@ impl<'a, R: Read> Prover<'a, R> {
         Ok(ChunkProof { index, bytes: chunk.as_bytes().to_vec(), path })
     }
 
-    /// The part about an earlier block; none where the checkpoint itself answers.
-    fn as_of(&self, anchored: LeafIndex, positions: &[Position], moment: Moment) -> Proven<Option<AsOf>> {
-        let height = match moment {
-            Moment::Checkpoint => return Ok(Ok(None)),
-            Moment::Height(height) => Some(height).filter(|height| *height <= self.at),
-            Moment::Time(time) => self.reader.height_at(time)?.map(|height| height.min(self.at)),
+    /// What a credential's receipt says of its position after block `at`, besides the `shared` chunks.
+    fn own_status(
+        &self,
+        at: Height,
+        position: Position,
+        shared: &[ChunkProof],
+    ) -> Result<OwnStatus, StoreError> {
+        let index = chunk_index(position.0);
+        let (chunk, value) = match shared.iter().find(|chunk| chunk.index == index) {
+            Some(shared) => (None, value(shared, position)?),
+            None => {
+                let own = self.chunk(at, index)?;
+                let value = value(&own, position)?;
+                (Some(own), value)
+            }
         };
-        let Some(height) = height else { return Ok(Err(Unprovable::MomentOutside)) };
-        if height == self.at {
-            return Ok(Ok(None));
-        }
-        let anchored_in = self.reader.height_of_leaf(anchored)?;
-        if let Some(later) = anchored_in.filter(|anchored_in| *anchored_in > height) {
-            return Ok(Err(Unprovable::AnchoredLater(later)));
-        }
-        // An accreditation is older than what was anchored under it, so its position exists then, too.
-        let (block, next_block) = (self.block_leaf(height)?, self.block_leaf(height.next())?);
-        Ok(Ok(Some(AsOf { block, next_block, status: self.status(height, positions)? })))
+        let record = self.reader.status_leaf_at(at, position)?;
+        Ok(OwnStatus { value, chunk, record: record.map(|leaf| self.leaf_proof(leaf)).transpose()? })
     }
 
-    fn block_leaf(&self, height: Height) -> Result<LeafProof, StoreError> {
-        let header = self.reader.header(height)?.ok_or_else(|| Damage::missing("header", height))?;
-        self.leaf_proof(LeafIndex(header.tree_size - 1))
+    fn leaf(&self, index: LeafIndex) -> Result<Vec<u8>, StoreError> {
+        self.reader.leaf(index)?.ok_or_else(|| Damage::missing("leaf", index).into())
+    }
+
+    fn path(&self, index: LeafIndex) -> Result<InclusionProof, StoreError> {
+        let path = inclusion_path(&LogNodes(&self.reader), index.0, self.published.size);
+        path.map_err(|error| match error {
+            ProveError::Source(error) => error,
+            ProveError::OutOfRange { .. } => Damage::missing("leaf", index).into(),
+        })
     }
 }
 
-/// Where something was anchored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Anchored {
-    /// Its place in the status tree.
-    pub position: Position,
-    /// Its record.
-    pub leaf: LeafIndex,
-    /// The record's bytes.
-    pub bytes: Vec<u8>,
-    /// Under which accreditation.
-    pub accreditation: AccreditationKey,
+struct OwnStatus {
+    value: StatusValue,
+    /// `None` where it is among the shared ones.
+    chunk: Option<ChunkProof>,
+    record: Option<LeafProof>,
+}
+
+/// What a chunk says of one of its positions.
+fn value(chunk: &ChunkProof, position: Position) -> Result<StatusValue, StoreError> {
+    let bits = Chunk::try_from(&chunk.bytes[..]);
+    Ok(bits.map_err(|_| Damage::unreadable("status chunk", chunk.index))?.value(position.0))
+}
+
+/// The header of the block that `moment` means, under a checkpoint that ends with block `newest`.
+fn header_at<R: Read>(reader: &R, newest: Height, moment: Moment) -> Result<Option<Header>, StoreError> {
+    let (height, exact_size) = match moment {
+        Moment::Checkpoint => (Some(newest), None),
+        Moment::Height(height) => (Some(height), None),
+        Moment::Time(time) => (reader.height_at(time)?.map(|height| height.min(newest)), None),
+        Moment::TreeSize(size) => (reader.height_of_size(size)?, Some(size)),
+    };
+    let Some(height) = height.filter(|height| *height <= newest) else { return Ok(None) };
+    let header = reader.header(height)?;
+    Ok(header.filter(|header| exact_size.is_none_or(|size| header.tree_size == size)))
 }
 
 /// The path of leaf `index` in the tree of `size` leaves.

@@ -8,10 +8,10 @@ use kvitto_merkle::log::{verify_consistency, verify_inclusion};
 use kvitto_merkle::note::{Cosignature, NoteSignature, SignatureType, VerifierKey, cosignature_message};
 use kvitto_merkle::status::StatusValue;
 use kvitto_merkle::{Checkpoint, Hash, leaf_hash};
-use kvitto_storage::prove::{Moment, Prover, Subject, Unprovable, consistency, inclusion};
+use kvitto_storage::prove::{Item, Moment, Prover, Subject, Unprovable, consistency, inclusion};
 use kvitto_storage::suite::history::History;
 use kvitto_storage::{MemoryDisk, MemoryStore, Published, Read, Store};
-use kvitto_verifier::{Question, Refusal, TrustFile, Verdict, verify};
+use kvitto_verifier::{Question, Receipt, Refusal, TrustFile, Verdict, verify};
 
 fn store(history: &History) -> MemoryStore {
     let mut store = MemoryStore::open(MemoryDisk::new(), &history.blocks[0], &|_, _| true).expect("opens");
@@ -37,15 +37,25 @@ fn published(history: &History, height: Height) -> Published {
     Published { height, size: header.tree_size, note: note.to_string().into() }
 }
 
-fn judged(
-    history: &History,
-    published: &Published,
-    receipt: &kvitto_verifier::Receipt,
-) -> Result<Verdict, Refusal> {
+fn prover<R: Read>(reader: &R, published: &Published, moment: Moment) -> Prover<R> {
+    Prover::new(reader.clone(), published.clone(), moment).expect("readable").expect("in the log")
+}
+
+/// Put together from parts, or written from them, it is the same receipt.
+fn assert_parts_give<R: Read>(prover: &Prover<R>, position: Position, receipt: &Receipt) {
+    let anchored = prover.anchored(Subject::Position(position)).expect("readable").expect("anchored");
+    let shared = prover.shared(&anchored.accreditation()).expect("readable");
+    let Item { part, status } = prover.item(&shared, &anchored).expect("readable");
+    assert_eq!(shared.text().complete(&part), receipt.to_json());
+    assert_eq!(status, prover.status(position).expect("readable"));
+    assert_eq!(shared.complete(part), *receipt);
+}
+
+fn judged(history: &History, published: &Published, receipt: &Receipt) -> Result<Verdict, Refusal> {
     let trust = TrustFile::from_genesis(history.genesis.clone()).expect("a good genesis");
     let time = history.blocks[published.height.0 as usize].header.time;
     // Through the file, as a holder gets it.
-    let receipt = kvitto_verifier::Receipt::from_json(receipt.to_json().as_bytes()).expect("as written");
+    let receipt = Receipt::from_json(receipt.to_json().as_bytes()).expect("as written");
     verify(&receipt, None, &trust, &Question::now(time.seconds() + 20, 3_600))
 }
 
@@ -65,15 +75,15 @@ fn every_receipt_is_true_under_every_checkpoint() {
     let newest = history.newest().header.height;
     for height in 0..=newest.0 {
         let published = published(&history, Height(height));
-        let prover = Prover::new(&reader, &published).expect("a checkpoint");
+        let prover = prover(&reader, &published, Moment::Checkpoint);
         for (issuer, commitment, position) in
             anchored(&reader, &history, Height(height)).into_iter().step_by(9)
         {
-            let by_commitment =
-                prover.receipt(Subject::Commitment { issuer, commitment }, Moment::Checkpoint);
-            let receipt = by_commitment.expect("readable").expect("anchored");
-            let by_position = prover.receipt(Subject::Position(position), Moment::Checkpoint);
-            assert_eq!(by_position.expect("readable").as_ref(), Ok(&receipt));
+            let receipt = prover.receipt(Subject::Commitment { issuer, commitment });
+            let receipt = receipt.expect("readable").expect("anchored");
+            let by_position = prover.receipt(Subject::Position(position)).expect("readable");
+            assert_eq!(by_position.as_ref(), Ok(&receipt));
+            assert_parts_give(&prover, position, &receipt);
             let verdict = judged(&history, &published, &receipt).expect("it proves something");
             assert_eq!((verdict.anchored.by.did, verdict.anchored.commitment), (issuer, commitment));
             assert_eq!(verdict.anchored.position, position);
@@ -91,24 +101,31 @@ fn receipts_as_of_every_block_say_what_was_true_then() {
     let reader = store.reader();
     let newest = history.newest().header.height;
     let published = published(&history, newest);
-    let prover = Prover::new(&reader, &published).expect("a checkpoint");
+    let now = prover(&reader, &published, Moment::Checkpoint);
     let school = Actor::new("school").did;
     for number in [1, 2, 3, 4, 5] {
         let subject = Subject::Commitment { issuer: school, commitment: commitment(number) };
-        let found = prover.anchored(subject).expect("readable").expect("anchored");
+        let found = now.anchored(subject).expect("readable").expect("anchored");
+        let position = found.record.position;
         let anchored_in = reader.height_of_leaf(found.leaf).expect("readable").expect("in the log");
         for block in &history.blocks {
             let (height, time) = (block.header.height, block.header.time);
-            let receipt = prover.receipt(subject, Moment::Height(height)).expect("readable");
-            let by_time = prover.receipt(subject, Moment::Time(TimeMs(time.0 + 1))).expect("readable");
-            assert_eq!(by_time, receipt);
+            let then = prover(&reader, &published, Moment::Height(height));
+            let receipt = then.receipt(subject).expect("readable");
+            for same in [Moment::Time(TimeMs(time.0 + 1)), Moment::TreeSize(block.header.tree_size)] {
+                let then = prover(&reader, &published, same);
+                assert_eq!(then.receipt(subject).expect("readable"), receipt);
+            }
             if height < anchored_in {
-                assert_eq!(receipt, Err(Unprovable::AnchoredLater(anchored_in)));
+                assert_eq!(receipt, Err(Unprovable::NotAnchored));
                 continue;
             }
-            let verdict = judged(&history, &published, &receipt.expect("anchored by then")).expect("true");
-            let chunk = reader.status_chunk_at(height, found.position.0 / 1024).expect("readable");
-            let value = chunk.map_or(StatusValue::Valid, |chunk| chunk.value(found.position.0));
+            let receipt = receipt.expect("anchored by then");
+            assert_parts_give(&then, position, &receipt);
+            let verdict = judged(&history, &published, &receipt).expect("true");
+            let chunk = reader.status_chunk_at(height, position.0 / 1024).expect("readable");
+            let value = chunk.map_or(StatusValue::Valid, |chunk| chunk.value(position.0));
+            assert_eq!(then.status(position).expect("readable"), value);
             let said = verdict.as_of.map_or(verdict.status.status, |as_of| as_of.status.status);
             assert_eq!(said, value.into(), "{number} at {height}");
         }
@@ -122,31 +139,38 @@ fn what_is_not_there_is_said_to_be_so() {
     let reader = store.reader();
     let newest = history.newest().header.height;
     let published = published(&history, newest);
-    let prover = Prover::new(&reader, &published).expect("a checkpoint");
-    let check = |subject, moment, expected| {
-        assert_eq!(
-            prover.receipt(subject, moment).expect("readable").map(drop),
-            Err(expected),
-            "{subject:?}"
-        );
+    let prover = prover(&reader, &published, Moment::Checkpoint);
+    let check = |subject, expected| {
+        let receipt = prover.receipt(subject).expect("readable");
+        assert_eq!(receipt.map(drop), Err(expected), "{subject:?}");
     };
     let of = |name: &str, number| Subject::Commitment {
         issuer: Actor::new(name).did,
         commitment: commitment(number),
     };
-    check(of("school", 999_999), Moment::Checkpoint, Unprovable::NotAnchored);
-    check(of("nobody", 1), Moment::Checkpoint, Unprovable::NotAnchored);
-    check(Subject::Position(Position(u64::MAX)), Moment::Checkpoint, Unprovable::NotAnchored);
-    check(Subject::Position(Position(0)), Moment::Checkpoint, Unprovable::NoCredential);
-    check(of("school", 1), Moment::Time(TimeMs(0)), Unprovable::MomentOutside);
-    check(of("school", 1), Moment::Height(newest.next()), Unprovable::MomentOutside);
+    check(of("school", 999_999), Unprovable::NotAnchored);
+    check(of("nobody", 1), Unprovable::NotAnchored);
+    check(Subject::Position(Position(u64::MAX)), Unprovable::NotAnchored);
+    check(Subject::Position(Position(0)), Unprovable::NoCredential);
     let reserved = (0..).map(Position).find(|position| {
         let place = reader.place_at(newest, *position).expect("readable").expect("taken");
         place.content == PlaceContent::Reserved
     });
-    check(Subject::Position(reserved.expect("some are left")), Moment::Checkpoint, Unprovable::NoCredential);
+    check(Subject::Position(reserved.expect("some are left")), Unprovable::NoCredential);
     let unknown = AccreditationKey { subject: Actor::new("nobody").did, id: Default::default() };
-    prover.chain(&unknown).expect_err("a caller's mistake");
+    assert_eq!(prover.chain(&unknown).expect("readable"), []);
+    prover.shared(&unknown).expect_err("a caller's mistake");
+    let size = published.size;
+    for moment in [
+        Moment::Time(TimeMs(0)),
+        Moment::Height(newest.next()),
+        Moment::TreeSize(0),
+        Moment::TreeSize(size - 1),
+        Moment::TreeSize(size + 1),
+    ] {
+        let outside = Prover::new(reader.clone(), published.clone(), moment).expect("readable");
+        assert_eq!(outside.map(drop), Err(Unprovable::MomentOutside), "{moment:?}");
+    }
 }
 
 #[test]

@@ -3,12 +3,16 @@
 //! Everything in it is a claim until `verify` has checked it against one checkpoint. A node makes all but
 //! the opening; the client adds that, because the salt never leaves the issuer and the holder.
 
+mod parts;
+
 use kvitto_ledger::commitment::{DigestAlgorithm, DigestTarget, Salt};
 use kvitto_merkle::TlogProof;
 use kvitto_merkle::log::{ConsistencyProof, InclusionProof};
 use serde::{Deserialize, Serialize};
 
 use crate::json::{self, JsonError, base64_bytes, base64_hashes, format_tag};
+
+pub use parts::{ReceiptItem, ReceiptShared, SharedText};
 
 /// Longest receipt file, in bytes.
 pub const RECEIPT_BYTES_MAX: usize = 1024 * 1024;

@@ -15,8 +15,10 @@ use thiserror::Error;
 pub use moment::{AsOf, Moment};
 pub use outcome::{Progress, Refusal, StatementResult};
 pub use proof::{PublishedCheckpoint, RegistryProof};
-pub use receipt::{ReceiptItem, ReceiptShared};
+pub use receipt::{receipt_item, receipt_shared};
 pub use status::{CredentialName, CredentialStatus};
+
+pub use kvitto_verifier::receipt::{ReceiptItem, ReceiptShared};
 
 /// A message says something that the domain cannot mean.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

@@ -17,7 +17,13 @@ impl Stage {
             v1::GetStatusRequest { credential: Some(self.credential(number)), at, omit_receipt: false };
         let answer = self.status().get_status(request).await.unwrap().into_inner();
         let status = CredentialStatus::try_from(answer.status).unwrap();
-        (status.status, Receipt::from_json(&answer.receipt).unwrap())
+        let receipt = Receipt::from_json(&answer.receipt).unwrap();
+        assert_eq!(
+            receipt.to_json().as_bytes(),
+            answer.receipt,
+            "written from parts, and as the format has it"
+        );
+        (status.status, receipt)
     }
 
     fn proved(&self, receipt: &Receipt, as_of_s: Option<u64>) -> (Status, Option<Status>) {
