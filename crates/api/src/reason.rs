@@ -52,7 +52,7 @@ reasons! {
     BatchSize = "BATCH_SIZE", InvalidArgument, "the number of credentials asked about is within the call's bounds";
     PageSize = "PAGE_SIZE", InvalidArgument, "the number of answers asked for is within the call's bounds";
     CursorInvalid = "CURSOR_INVALID", InvalidArgument, "a cursor is that of an earlier page of the same listing";
-    AtUnknown = "AT_UNKNOWN", OutOfRange, "the moment asked about lies between block 0 and the newest checkpoint; a tree size is that of a block's end";
+    AtUnknown = "AT_UNKNOWN", OutOfRange, "the moment asked about is not before block 0; a height or tree size is not beyond the newest checkpoint, and a tree size is that of a block's end";
     TreeSize = "TREE_SIZE", OutOfRange, "a tree has at least one leaf and at most as many as the newest checkpoint";
     LeafIndex = "LEAF_INDEX", OutOfRange, "a leaf's index is smaller than the tree's size";
     NotAnchored = "NOT_ANCHORED", NotFound, "the issuer has anchored the commitment, or the position holds a credential";

@@ -21,8 +21,6 @@ use crate::reason::{Reason, refuse, store_failed};
 
 const PAGE_DEFAULT: u32 = 50;
 const PAGE_MAX: u32 = 200;
-/// Most accreditations of one `GetIssuer` answer.
-const ISSUER_ACCREDITATIONS_MAX: usize = 256;
 
 pub(crate) struct Registry<R> {
     pub(crate) context: Arc<Context<R>>,
@@ -73,15 +71,20 @@ impl<R: Read> RegistryService for Registry<R> {
     ) -> Result<Response<GetIssuerResponse>, Status> {
         let request = request.into_inner();
         let did = did(&request.did)?;
-        let prover = self.prover(request.at)?;
+        let limit = page_size(request.page_size)?;
+        let cursor = Cursor::<32>::read(&request.cursor)?;
+        let prover = self.page_prover(request.at, cursor.as_ref())?;
         let identifier = identifier(&prover, &did)?;
-        let accreditations = held_by(&prover, &did).map_err(store_failed)?;
+        let after = cursor.map(|cursor| AccreditationId(cursor.after));
+        let (accreditations, last) = held_by(&prover, &did, after, limit).map_err(store_failed)?;
         let proof = prove(&prover, Some(&identifier), &accreditations).map_err(store_failed)?;
         Ok(Response::new(GetIssuerResponse {
             as_of: Some(as_of(&prover).into()),
             identifier: Some((&identifier).into()),
             accreditations: accreditations.iter().map(Into::into).collect(),
             proof: Some(proof.into()),
+            next_cursor: last
+                .map_or_else(String::new, |last| Cursor { height: prover.height(), after: last.0 }.write()),
         }))
     }
 
@@ -197,11 +200,18 @@ fn identifier<R: Read>(prover: &Prover<R>, did: &Did) -> Result<Identifier, Stat
     found.ok_or_else(|| refuse(Reason::IdentifierUnknown))
 }
 
-fn held_by<R: Read>(prover: &Prover<R>, did: &Did) -> Result<Vec<Accreditation>, StoreError> {
-    let at = prover.height();
-    let ids = prover.reader().accreditations_at(at, did)?;
-    let accreditation = |id| listed(prover, &AccreditationKey { subject: *did, id });
-    ids.into_iter().take(ISSUER_ACCREDITATIONS_MAX).map(accreditation).collect()
+/// Up to `limit` accreditations of an organisation with ids above `after`, and the last id where there are more.
+fn held_by<R: Read>(
+    prover: &Prover<R>,
+    did: &Did,
+    after: Option<AccreditationId>,
+    limit: usize,
+) -> Result<(Vec<Accreditation>, Option<AccreditationId>), StoreError> {
+    let mut ids = prover.reader().accreditations_at(prover.height(), did)?;
+    ids.retain(|id| after.is_none_or(|after| *id > after));
+    let (page, last) = page_of(&ids, limit);
+    let accreditation = |id: &AccreditationId| listed(prover, &AccreditationKey { subject: *did, id: *id });
+    Ok((page.iter().map(accreditation).collect::<Result<_, _>>()?, last.copied()))
 }
 
 /// An accreditation that the store has listed.
@@ -226,6 +236,7 @@ fn prove<R: Read>(
         block: prover.block()?,
         records: records.map(|leaf| prover.leaf_proof(leaf)).collect::<Result<_, _>>()?,
         chunks: prover.chunks(accreditations.iter().map(|link| link.position))?,
+        next_block: prover.next_block()?,
     })
 }
 

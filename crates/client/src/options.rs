@@ -40,7 +40,7 @@ pub struct Options {
     pub keep_alive: Duration,
     /// Certificate authorities for `https` nodes, in PEM, in place of those of the operating system.
     pub ca_pem: Option<Vec<u8>>,
-    /// Age from which a verdict calls a checkpoint too old.
+    /// Age from which a verdict calls a checkpoint too old, and the registry's newest state is not taken for that.
     pub max_age: Duration,
     /// The newest checkpoint of an earlier start: no node may contradict it.
     pub newest_seen: Option<Note>,

@@ -1,8 +1,9 @@
 //! Reading the registry: organisations and accreditations, as their records say under a checkpoint of a quorum.
 //!
 //! What is proved: that every record shown was made, and what the status tree says of every accreditation after the block that the
-//! answer is as of. What is not: that no newer record was left out (a log does not prove absence), an organisation's number, who
-//! suspended an accreditation and why, and that a block asked for by time is the last one before it.
+//! answer is as of; that a block asked for by time is the last one before it; and that the newest one is not older than
+//! [`Options::max_age`](crate::Options::max_age). What is not: that no newer record was left out (a log does not prove absence), an
+//! organisation's number, who suspended an accreditation and why.
 
 mod claims;
 mod proof;
@@ -14,22 +15,25 @@ use kvitto_proto::v1;
 
 use crate::checkpoint::VerifiedCheckpoint;
 use crate::client::Client;
-use crate::error::{BadAnswer, ClientError};
+use crate::error::{BadAnswer, ClientError, Unavailable};
 use crate::pool::{Node, Reply};
+use crate::status::not_covered;
 use crate::unproved::Unproved;
 use proof::Shown;
 
 /// Most links of a chain, root included (RULES 6.1).
 const LINKS_MAX: usize = 8;
+/// Accreditations of an organisation that are asked for at once; the most that a node gives.
+const PAGE_SIZE: u32 = 200;
 
 /// An answer whose records stand in a tree that a quorum signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proven<T> {
     /// The answer.
     pub value: T,
-    /// The block that it is as of; shown to be in the tree.
+    /// The block that it is as of; shown to be in the tree, and the last one at the moment that was asked about.
     pub as_of: AsOf,
-    /// The tree.
+    /// The tree; of an answer in several parts, that of the first one.
     pub checkpoint: VerifiedCheckpoint,
 }
 
@@ -55,7 +59,8 @@ impl Client {
     /// One organisation.
     ///
     /// # Errors
-    /// [`ClientError::NotFound`] `IDENTIFIER_UNKNOWN` (the node's word); [`ClientError`].
+    /// [`ClientError::NotFound`] `IDENTIFIER_UNKNOWN` (the node's word); [`ClientError::Unavailable`] `TIME_NOT_COVERED` for a time
+    /// that no checkpoint is as new as, and `CHECKPOINT_TOO_OLD` for the newest state; [`ClientError`].
     pub async fn identifier(&self, did: &Did, at: Moment) -> Result<Proven<Identifier>, ClientError> {
         let request = v1::GetIdentifierRequest { did: did.to_string(), at: at.into() };
         let ask = |node: Node| {
@@ -63,13 +68,12 @@ impl Client {
             async move { node.registry().get_identifier(request).await }
         };
         let Reply { node, answer } = self.pool().call(ask).await?;
-        let checked = || {
+        self.checked(&node, at, || {
             let mut shown = Shown::open(self, answer.proof, answer.as_of, at)?;
             let value = identifier(answer.identifier, did)?;
             shown.identifier(&value, self.trust())?;
             shown.finish(value)
-        };
-        checked().map_err(|fault| self.pool().bad_answer(&node, fault))
+        })
     }
 
     /// An organisation with everything that it was ever accredited for, ascending by id.
@@ -81,13 +85,42 @@ impl Client {
         did: &Did,
         at: Moment,
     ) -> Result<Proven<(Identifier, Vec<Accreditation>)>, ClientError> {
-        let request = v1::GetIssuerRequest { did: did.to_string(), at: at.into() };
+        let (_, mut found, mut next) = self.issuer_page(did, at, None).await?;
+        while next.is_some() {
+            let at = Moment::Height(found.as_of.height);
+            let (node, page, after) = self.issuer_page(did, at, next.as_ref()).await?;
+            let (identifier, held) = page.value;
+            let last = found.value.1.last().map(|last| last.key);
+            let goes_on = page.as_of == found.as_of
+                && identifier == found.value.0
+                && held.first().is_some_and(|first| Some(first.key) > last);
+            if !goes_on {
+                return Err(self.pool().bad_answer(&node, BadAnswer::Mismatch("the next page")));
+            }
+            found.value.1.extend(held);
+            next = after;
+        }
+        Ok(found)
+    }
+
+    async fn issuer_page(
+        &self,
+        did: &Did,
+        at: Moment,
+        from: Option<&Cursor>,
+    ) -> Result<(Node, Proven<(Identifier, Vec<Accreditation>)>, Option<Cursor>), ClientError> {
+        let request = v1::GetIssuerRequest {
+            did: did.to_string(),
+            at: at.into(),
+            page_size: PAGE_SIZE,
+            cursor: wire_cursor(from),
+        };
         let ask = |node: Node| {
             let request = request.clone();
             async move { node.registry().get_issuer(request).await }
         };
         let Reply { node, answer } = self.pool().call(ask).await?;
-        let checked = || {
+        let page = self.checked(&node, at, || {
             let mut shown = Shown::open(self, answer.proof, answer.as_of, at)?;
             let value = identifier(answer.identifier, did)?;
             shown.identifier(&value, self.trust())?;
@@ -99,8 +132,8 @@ impl Client {
             }
             shown.accreditations(&held)?;
             shown.finish((value, held))
-        };
-        checked().map_err(|fault| self.pool().bad_answer(&node, fault))
+        })?;
+        Ok((node, page, cursor(answer.next_cursor)))
     }
 
     /// One accreditation.
@@ -119,7 +152,7 @@ impl Client {
             async move { node.registry().get_accreditation(request).await }
         };
         let Reply { node, answer } = self.pool().call(ask).await?;
-        let checked = || {
+        self.checked(&node, at, || {
             let mut shown = Shown::open(self, answer.proof, answer.as_of, at)?;
             let value = answer.accreditation.ok_or(ConvertError::Missing("accreditation"))?;
             let value = Accreditation::try_from(value)?;
@@ -128,8 +161,7 @@ impl Client {
             }
             shown.accreditations(std::slice::from_ref(&value))?;
             shown.finish(value)
-        };
-        checked().map_err(|fault| self.pool().bad_answer(&node, fault))
+        })
     }
 
     /// An accreditation and everything above it, root first: each link hangs on the one before it, the first is a root of the ledger.
@@ -148,7 +180,7 @@ impl Client {
             async move { node.registry().get_trust_chain(request).await }
         };
         let Reply { node, answer } = self.pool().call(ask).await?;
-        let checked = || {
+        self.checked(&node, at, || {
             let mut shown = Shown::open(self, answer.proof, answer.as_of, at)?;
             let links = accreditations(answer.links)?;
             shown.accreditations(&links)?;
@@ -157,8 +189,7 @@ impl Client {
                 && links.windows(2).all(|pair| pair[1].parent_key() == Some(pair[0].key))
                 && links.first().is_some_and(|first| shown.is_root(first));
             if is_chain { shown.finish(links) } else { Err(BadAnswer::Mismatch("the chain")) }
-        };
-        checked().map_err(|fault| self.pool().bad_answer(&node, fault))
+        })
     }
 
     /// All organisations, ascending by identifier, page by page (at most 200 each; 0 leaves it to the node).
@@ -207,6 +238,42 @@ impl Client {
     }
 }
 
+impl Client {
+    /// An answer that `check` finds true, and that is new enough for the moment asked about.
+    fn checked<T>(
+        &self,
+        node: &Node,
+        at: Moment,
+        check: impl FnOnce() -> Result<Proven<T>, BadAnswer>,
+    ) -> Result<Proven<T>, ClientError> {
+        let proven = check().map_err(|fault| self.pool().bad_answer(node, fault))?;
+        let fresh_at_s = proven.checkpoint.fresh_at_s();
+        match at {
+            Moment::Newest if self.now_s().saturating_sub(fresh_at_s) > self.options().max_age.as_secs() => {
+                Err(too_old(node).into())
+            }
+            // After the newest block the answer holds until the freshness: no block decided before that is missing.
+            Moment::Time(time)
+                if proven.as_of.tree_size == proven.checkpoint.size()
+                    && proven.as_of.time < time
+                    && fresh_at_s.saturating_mul(1000) < time.0 =>
+            {
+                Err(not_covered(node).into())
+            }
+            _ => Ok(proven),
+        }
+    }
+}
+
+fn too_old(node: &Node) -> Unavailable {
+    Unavailable {
+        node: node.name().to_owned(),
+        reason: "CHECKPOINT_TOO_OLD".to_owned(),
+        message: "the newest checkpoint is older than the greatest age allowed".to_owned(),
+        retry_after: None,
+    }
+}
+
 fn identifier(answer: Option<v1::Identifier>, did: &Did) -> Result<Identifier, BadAnswer> {
     let value = Identifier::try_from(answer.ok_or(ConvertError::Missing("identifier"))?)?;
     if value.did == *did { Ok(value) } else { Err(BadAnswer::Mismatch("the organisation")) }
@@ -224,11 +291,14 @@ fn wire_cursor(from: Option<&Cursor>) -> String {
     from.map(|cursor| cursor.0.clone()).unwrap_or_default()
 }
 
+fn cursor(next: String) -> Option<Cursor> {
+    Some(next).filter(|next| !next.is_empty()).map(Cursor)
+}
+
 fn page<T>(
     entries: Result<Vec<T>, ConvertError>,
     as_of: Option<v1::AsOf>,
     next: String,
 ) -> Result<Listed<T>, ConvertError> {
-    let next = Some(next).filter(|next| !next.is_empty()).map(Cursor);
-    Ok(Unproved::new(Page { entries: entries?, as_of: as_of.try_into()?, next }))
+    Ok(Unproved::new(Page { entries: entries?, as_of: as_of.try_into()?, next: cursor(next) }))
 }

@@ -199,7 +199,7 @@ fn check_moment(proven: &ProvenReceipt, at: Moment) -> Option<BadAnswer> {
     (!is_asked).then_some(BadAnswer::Mismatch("the moment"))
 }
 
-fn not_covered(node: &Node) -> Unavailable {
+pub(crate) fn not_covered(node: &Node) -> Unavailable {
     Unavailable {
         node: node.name().to_owned(),
         reason: "TIME_NOT_COVERED".to_owned(),

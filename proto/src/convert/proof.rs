@@ -30,6 +30,8 @@ pub struct RegistryProof {
     pub records: Vec<LeafProof>,
     /// Status chunks, ascending.
     pub chunks: Vec<ChunkProof>,
+    /// The `Block` leaf of the block after it; `None` where the answer is as of the checkpoint's own.
+    pub next_block: Option<LeafProof>,
 }
 
 /// A path of sibling hashes.
@@ -87,6 +89,7 @@ impl From<RegistryProof> for v1::RegistryProof {
             block: Some(proof.block.into()),
             records: proof.records.into_iter().map(Into::into).collect(),
             chunks: proof.chunks.into_iter().map(Into::into).collect(),
+            next_block: proof.next_block.map(Into::into),
         }
     }
 }
@@ -101,6 +104,7 @@ impl TryFrom<Option<v1::RegistryProof>> for RegistryProof {
             block: present("block", proof.block)?.try_into()?,
             records: proof.records.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
             chunks: proof.chunks.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+            next_block: proof.next_block.map(TryInto::try_into).transpose()?,
         })
     }
 }

@@ -1,11 +1,16 @@
 //! The registry: organisations and accreditations, pages, and earlier moments.
 
+use std::collections::BTreeSet;
+
 use kvitto_ledger::scope::Role;
 use kvitto_ledger::state::{Accreditation, Identifier};
-use kvitto_ledger::testing::Actor;
+use kvitto_ledger::testing::{Actor, commitment};
+use kvitto_ledger::{AccreditationId, Record};
 use kvitto_merkle::status::StatusValue;
 use kvitto_proto::convert::RegistryProof;
 use kvitto_proto::v1;
+use kvitto_proto::v1::at::Moment;
+use kvitto_storage::Read;
 use tonic::Code;
 
 use crate::{Stage, refused};
@@ -88,8 +93,9 @@ async fn questions_about_what_is_not_there_say_so() {
     refused(registry.get_identifier(identifier("did:ebsi:nope")).await, Code::InvalidArgument, "DID");
     let unknown = stranger.did.to_string();
     refused(registry.get_identifier(identifier(&unknown)).await, Code::NotFound, "IDENTIFIER_UNKNOWN");
-    let issuer = v1::GetIssuerRequest { did: unknown.clone(), at: None };
-    refused(registry.get_issuer(issuer).await, Code::NotFound, "IDENTIFIER_UNKNOWN");
+    let issuer = |page_size| v1::GetIssuerRequest { did: unknown.clone(), page_size, ..Default::default() };
+    refused(registry.get_issuer(issuer(0)).await, Code::NotFound, "IDENTIFIER_UNKNOWN");
+    refused(registry.get_issuer(issuer(201)).await, Code::InvalidArgument, "PAGE_SIZE");
     let accreditation = |id: &'static [u8]| v1::GetAccreditationRequest {
         subject_did: unknown.clone(),
         id: id.into(),
@@ -119,9 +125,60 @@ async fn questions_about_what_is_not_there_say_so() {
 #[tokio::test]
 async fn an_issuer_comes_with_its_accreditations() {
     let stage = Stage::new().await;
-    let request = v1::GetIssuerRequest { did: stage.school.did.to_string(), at: None };
+    let request = v1::GetIssuerRequest { did: stage.school.did.to_string(), ..Default::default() };
     let answer = stage.registry().get_issuer(request).await.unwrap().into_inner();
     assert_eq!(answer.identifier.unwrap().legal_name, "The school of Testing");
     assert_eq!(answer.accreditations.len(), 1);
     assert_eq!(RegistryProof::try_from(answer.proof).unwrap().records.len(), 2);
+}
+
+#[tokio::test]
+async fn an_issuers_accreditations_are_paged_and_none_is_left_out() {
+    let stage = Stage::new().await;
+    let tao = Actor::new("tao");
+    let accredit = |number: u8| {
+        let mut accreditation = tao.accredits(&stage.school, Role::Ti);
+        accreditation.id = AccreditationId([number; 32]);
+        stage.node.act(&tao, accreditation);
+    };
+    (1..8).for_each(accredit);
+    let (mut ids, mut sizes, mut cursor, mut blocks) =
+        (Vec::new(), Vec::new(), String::new(), BTreeSet::new());
+    loop {
+        let request =
+            v1::GetIssuerRequest { did: stage.school.did.to_string(), at: None, page_size: 3, cursor };
+        let page = stage.registry().get_issuer(request).await.unwrap().into_inner();
+        let records = RegistryProof::try_from(page.proof).unwrap().records.len();
+        assert_eq!(records, 1 + page.accreditations.len(), "the organisation's and those of the page");
+        sizes.push(page.accreditations.len());
+        ids.extend(page.accreditations.into_iter().map(|wire| accreditation(wire).key.id));
+        blocks.insert(page.as_of.unwrap().height);
+        cursor = page.next_cursor;
+        // What comes later is not in an answer that has begun.
+        accredit(100 + sizes.len() as u8);
+        if cursor.is_empty() {
+            break;
+        }
+    }
+    assert_eq!((sizes, blocks.len()), (vec![3, 3, 2], 1));
+    assert!(ids.is_sorted_by(|a, b| a < b) && ids.contains(&stage.school.accreditation));
+}
+
+#[tokio::test]
+async fn an_answer_as_of_an_earlier_block_shows_the_next_one() {
+    let stage = Stage::new().await;
+    let (before, height) = (stage.node.now(), stage.node.reader().committed().0);
+    stage.node.act(&stage.school, stage.school.anchors([commitment(3)]));
+    let ask = async |moment| {
+        let at = Some(v1::At { moment: Some(moment) });
+        let request = v1::GetIdentifierRequest { did: stage.school.did.to_string(), at };
+        let answer = stage.registry().get_identifier(request).await.unwrap().into_inner();
+        let next = RegistryProof::try_from(answer.proof).unwrap().next_block;
+        (answer.as_of.unwrap().height, next.map(|next| Record::decode(&next.leaf).unwrap().time))
+    };
+    let now = stage.node.now();
+    assert_eq!(ask(Moment::TimeMs(before.0)).await, (height, Some(now)));
+    for moment in [Moment::TimeMs(now.0), Moment::TimeMs(u64::MAX), Moment::Height(height + 1)] {
+        assert_eq!(ask(moment).await, (height + 1, None), "nothing later is known to anyone");
+    }
 }

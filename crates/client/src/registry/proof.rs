@@ -29,7 +29,8 @@ pub(super) struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    /// Checks the quorum, that the block is in the tree, and that it is the one asked about.
+    /// Checks the quorum, that the block is in the tree, and that it is the one asked about: no block between it and the moment
+    /// is left out.
     pub(super) fn open(
         client: &'a Client,
         proof: Option<v1::RegistryProof>,
@@ -39,17 +40,21 @@ impl<'a> Shown<'a> {
         let proof = RegistryProof::try_from(proof)?;
         let as_of = AsOf::try_from(as_of)?;
         let checkpoint = client.verify_note(&proof.checkpoint.note)?;
-        let record = record(&checkpoint, &proof.block)?;
-        let RecordBody::Block(block) = record.body else { return Err(BadAnswer::Mismatch("the block")) };
-        let end = proof.block.index.saturating_add(1);
-        let said = AsOf { height: block.height, tree_size: end, time: record.time };
+        let (block, said) = block(&checkpoint, &proof.block)?;
+        let end = said.tree_size;
+        let next = proof.next_block.map(|next| self::block(&checkpoint, &next)).transpose()?;
+        let next = next.map(|(_, next)| next);
+        let follows = match next {
+            None => end == checkpoint.size(),
+            Some(next) => next.height == said.height.next() && next.tree_size > end,
+        };
         let is_asked = match at {
-            Moment::Newest => end == checkpoint.size(),
-            Moment::Time(time) => said.time <= time,
+            Moment::Newest => next.is_none(),
+            Moment::Time(time) => said.time <= time && next.is_none_or(|next| time < next.time),
             Moment::Height(height) => said.height == height,
             Moment::TreeSize(size) => end == size,
         };
-        if said != as_of || !is_asked {
+        if said != as_of || !follows || !is_asked {
             return Err(BadAnswer::Mismatch("the moment"));
         }
         let epoch = client.trust().epoch_of(end, block.config_hash).ok_or(Refusal::TrustFileOutOfDate)?;
@@ -133,6 +138,15 @@ impl<'a> Shown<'a> {
         };
         value.map_err(|error| refusal(error).into())
     }
+}
+
+/// A block whose last leaf is in the tree, and which one that is.
+fn block(checkpoint: &VerifiedCheckpoint, proof: &LeafProof) -> Result<(BlockRecord, AsOf), BadAnswer> {
+    let Record { time, body: RecordBody::Block(block), .. } = record(checkpoint, proof)? else {
+        return Err(BadAnswer::Mismatch("the block"));
+    };
+    let as_of = AsOf { height: block.height, tree_size: proof.index.saturating_add(1), time };
+    Ok((block, as_of))
 }
 
 fn record(checkpoint: &VerifiedCheckpoint, proof: &LeafProof) -> Result<Record, BadAnswer> {

@@ -3,6 +3,7 @@
 use futures::StreamExt;
 use kvitto_client::{Answer, ClientError, CredentialName, ManyOptions, Moment, Operator, Submitted};
 use kvitto_ledger::commitment::{DigestAlgorithm, DigestTarget, Opening, Salt};
+use kvitto_ledger::scope::Role;
 use kvitto_ledger::statement::body::StatusCode;
 use kvitto_ledger::statement::{AnchorItem, Reason, StatusItem, StatusTarget};
 use kvitto_ledger::testing::{Actor, commitment};
@@ -177,6 +178,20 @@ async fn organisations_and_accreditations_are_proved_roots_included() {
     let under =
         stage.client.accreditations_under(&tao.accreditation_key(), Moment::Newest, None, 0).await.unwrap();
     assert_eq!(under.as_said().entries, school.value.1);
+}
+
+#[tokio::test]
+async fn everything_an_organisation_was_accredited_for_is_shown_however_much_it_is() {
+    let stage = Stage::new().await;
+    let tao = Actor::new("tao");
+    for number in 0..250_u64 {
+        let mut accreditation = tao.accredits(&stage.school, Role::Ti);
+        accreditation.id.0[..8].copy_from_slice(&number.to_be_bytes());
+        stage.node.act(&tao, accreditation);
+    }
+    let shown = stage.client.issuer(&stage.school.did, Moment::Newest).await.unwrap();
+    assert_eq!(shown.value.1.len(), 251);
+    assert_eq!(shown.as_of.tree_size, shown.checkpoint.size());
 }
 
 #[tokio::test]

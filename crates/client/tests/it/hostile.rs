@@ -1,26 +1,28 @@
 //! A node that lies: whatever it changes in an answer, the client refuses the answer and says what is wrong with it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use kvitto_client::{BadAnswer, ClientError, CredentialName, ManyOptions, Moment};
+use kvitto_client::{BadAnswer, Client, ClientError, Clock, CredentialName, ManyOptions, Moment, Options};
 use kvitto_ledger::testing::{Actor, commitment};
-use kvitto_ledger::{Height, LeafIndex, Position};
+use kvitto_ledger::{Height, LeafIndex, Position, TimeMs};
 use kvitto_merkle::Hash;
 use kvitto_merkle::status::StatusValue;
 use kvitto_proto::v1::batch_get_status_item::Item;
+use kvitto_proto::v1::registry_service_client::RegistryServiceClient;
 use kvitto_proto::v1::{
-    BatchGetStatusItem, BatchGetStatusResponse, GetAccreditationResponse, GetCheckpointResponse,
-    GetConsistencyProofResponse, GetEntriesResponse, GetIdentifierResponse, GetInclusionProofResponse,
-    GetIssuerResponse, GetReceiptResponse, GetStatusResponse, GetTrustChainResponse, PositionStatus,
-    RegistryProof, SubmitResponse, SubmitStreamResponse, WatchStatusResponse, batch_get_status_result,
-    submit_stream_item,
+    BatchGetStatusItem, BatchGetStatusResponse, GetAccreditationRequest, GetAccreditationResponse,
+    GetCheckpointResponse, GetConsistencyProofResponse, GetEntriesResponse, GetIdentifierResponse,
+    GetInclusionProofResponse, GetIssuerResponse, GetReceiptResponse, GetStatusResponse,
+    GetTrustChainResponse, LeafProof, PositionStatus, RegistryProof, SubmitResponse, SubmitStreamResponse,
+    WatchStatusResponse, batch_get_status_result, submit_stream_item,
 };
 use kvitto_verifier::{Receipt, Refusal};
 
 use crate::proxy::{Proxy, Twist, Twists};
-use crate::{Stage, client};
+use crate::{Stage, client, options, trust};
 
 /// A stage whose client talks to a proxy.
 struct Between {
@@ -454,4 +456,90 @@ async fn a_registry_proof_is_held_against_root_block_and_moment() {
     between.proxy.twist(Twists::default());
     let earlier = between.stage.client.accreditation(&key, Moment::TreeSize(then)).await.unwrap();
     assert_eq!(earlier.as_of.tree_size, then);
+}
+
+#[tokio::test]
+async fn an_older_block_is_not_taken_for_a_later_time() {
+    let between = Between::new().await;
+    let (stage, tao) = (&between.stage, Actor::new("tao"));
+    let key = stage.school.accreditation_key();
+    let before = stage.node.now();
+    stage.node.act(&tao, tao.sets_accreditation(&stage.school, StatusValue::Revoked));
+    let withdrawn = stage.node.now();
+    stage.node.act(&stage.school, stage.school.sets(StatusValue::Revoked, [commitment(1)]));
+    let at = |moment: Moment| GetAccreditationRequest {
+        subject_did: key.subject.to_string(),
+        id: Bytes::copy_from_slice(&key.id.0),
+        at: moment.into(),
+    };
+    let mut node = RegistryServiceClient::connect(stage.served.url()).await.unwrap();
+    let older = node.get_accreditation(at(Moment::Time(before))).await.unwrap().into_inner();
+    let newest = node.get_accreditation(at(Moment::Newest)).await.unwrap().into_inner();
+    let newest = newest.proof.unwrap().block;
+    type Change = fn(&mut RegistryProof, Option<LeafProof>);
+    let changes: [Change; 4] = [
+        |_, _| {},
+        |proof, _| proof.next_block = None,
+        |proof, newest| proof.next_block = newest,
+        |proof, _| proof.next_block = proof.block.clone(),
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let (mut forged, newest) = (older.clone(), newest.clone());
+        change(forged.proof.as_mut().expect("a proof"), newest);
+        between.proxy.twist(Twists {
+            accreditation: twist(move |answer: &mut GetAccreditationResponse| *answer = forged.clone()),
+            ..Twists::default()
+        });
+        for moment in [Moment::Time(withdrawn), Moment::Newest] {
+            let error = stage.client.accreditation(&key, moment).await.unwrap_err();
+            let found = fault(error);
+            assert!(matches!(found, BadAnswer::Mismatch("the moment")), "{number} {moment:?}: {found:?}");
+        }
+    }
+    between.proxy.twist(Twists::default());
+    for (time, is_withdrawn) in [(before, false), (TimeMs(withdrawn.0 - 1), false), (withdrawn, true)] {
+        let shown = stage.client.accreditation(&key, Moment::Time(time)).await.unwrap();
+        assert_eq!(shown.value.withdrawal.is_some(), is_withdrawn, "{time}");
+    }
+}
+
+#[tokio::test]
+async fn an_old_checkpoint_is_neither_the_newest_state_nor_that_of_a_later_time() {
+    let stage = Stage::new().await;
+    let (key, now) = (stage.school.accreditation_key(), stage.node.now());
+    let asked_later = |later_s: u64| {
+        let clock: Clock = Arc::new(move || TimeMs(now.0 + later_s * 1000));
+        let options = Options { max_age: Duration::from_secs(60), clock, ..options(&stage.node) };
+        Client::connect(&[stage.served.url()], trust(&stage.node), options).unwrap()
+    };
+    asked_later(60).accreditation(&key, Moment::Newest).await.unwrap();
+    let late = asked_later(61);
+    for (moment, reason) in
+        [(Moment::Newest, "CHECKPOINT_TOO_OLD"), (Moment::Time(TimeMs(now.0 + 1)), "TIME_NOT_COVERED")]
+    {
+        let error = late.accreditation(&key, moment).await.unwrap_err();
+        assert!(matches!(error, ClientError::Unavailable(_)));
+        assert_eq!(error.reason(), reason);
+    }
+    late.accreditation(&key, Moment::Time(now)).await.unwrap();
+}
+
+#[tokio::test]
+async fn pages_of_one_answer_that_do_not_fit_together_are_refused() {
+    let between = Between::new().await;
+    let school = &between.stage.school;
+    let height = between.stage.client.issuer(&school.did, Moment::Newest).await.unwrap().as_of.height;
+    between.proxy.twist(Twists {
+        issuer: twist(|answer: &mut GetIssuerResponse| answer.next_cursor = "more of the same".to_owned()),
+        ..Twists::default()
+    });
+    let error = between.stage.client.issuer(&school.did, Moment::Newest).await.unwrap_err();
+    assert_eq!(error.reason(), "CURSOR_INVALID", "the honest node behind knows no such page");
+    let again = format!("{:016x}{}", height.0, "00".repeat(32));
+    between.proxy.twist(Twists {
+        issuer: twist(move |answer: &mut GetIssuerResponse| answer.next_cursor = again.clone()),
+        ..Twists::default()
+    });
+    let error = between.stage.client.issuer(&school.did, Moment::Newest).await.unwrap_err();
+    assert!(matches!(fault(error), BadAnswer::Mismatch("the next page")), "the first page again");
 }
