@@ -1,13 +1,12 @@
 //! The desk between clients and the replica: statements go in, what becomes of them comes back. The API's [`Submit`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use kvitto_api::{Admitted, Notices, Rejected, Submit, SubmitError};
-use kvitto_ledger::execute::anchored_before;
-use kvitto_ledger::{Checked, Rejection, StatementId};
+use kvitto_ledger::{Checked, Rejection, StatementId, TimeMs};
 use kvitto_replica::{Notice, Origin, Refusal};
 use kvitto_storage::Read;
 use tokio::sync::oneshot;
@@ -22,9 +21,16 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 #[derive(Debug, Default)]
 struct Waiting {
     /// Who waits for the first word about a statement.
-    first: BTreeMap<StatementId, Vec<oneshot::Sender<Notice>>>,
+    first: BTreeMap<StatementId, Brought>,
     /// Accepted, and neither final nor dropped yet.
-    accepted: BTreeSet<StatementId>,
+    accepted: BTreeMap<StatementId, Checked>,
+}
+
+/// A statement on its way to the replica.
+#[derive(Debug)]
+struct Brought {
+    statement: Checked,
+    by: Vec<oneshot::Sender<Notice>>,
 }
 
 /// The replica's side: what it says is passed on here.
@@ -43,18 +49,22 @@ impl Counter {
     /// The replica speaks about a statement.
     pub fn notice(&self, statement: StatementId, notice: Notice) {
         let mut waiting = self.waiting();
+        let brought = waiting.first.remove(&statement);
         match notice {
             Notice::Accepted => {
-                waiting.accepted.insert(statement);
+                let checked = brought.as_ref().map(|brought| (statement, brought.statement.clone()));
+                waiting.accepted.extend(checked);
+                self.notices.accepted(&statement);
             }
             Notice::AlreadyFinal(_) | Notice::Rejected(_) | Notice::Refused(_) | Notice::Expired => {
-                let was_accepted = waiting.accepted.remove(&statement);
-                if let (true, Some(rejection)) = (was_accepted, rejection_of(notice)) {
-                    self.notices.dropped([(statement, rejection)]);
+                let accepted = waiting.accepted.remove(&statement);
+                let verdict = accepted.and_then(|accepted| dropped(accepted, notice));
+                if let Some(verdict) = verdict {
+                    self.notices.dropped([verdict]);
                 }
             }
         }
-        for sender in waiting.first.remove(&statement).into_iter().flatten() {
+        for sender in brought.into_iter().flat_map(|brought| brought.by) {
             // Who gave up does not listen.
             let _ = sender.send(notice);
         }
@@ -68,12 +78,13 @@ impl Counter {
         }
     }
 
-    fn first_word(&self, statement: StatementId) -> oneshot::Receiver<Notice> {
+    fn first_word(&self, statement: &Checked) -> oneshot::Receiver<Notice> {
         let (sender, receiver) = oneshot::channel();
         let mut waiting = self.waiting();
-        let senders = waiting.first.entry(statement).or_default();
-        senders.retain(|sender| !sender.is_closed());
-        senders.push(sender);
+        let brought = waiting.first.entry(statement.id());
+        let brought = brought.or_insert_with(|| Brought { statement: statement.clone(), by: Vec::new() });
+        brought.by.retain(|sender| !sender.is_closed());
+        brought.by.push(sender);
         receiver
     }
 
@@ -83,12 +94,16 @@ impl Counter {
     }
 }
 
-fn rejection_of(notice: Notice) -> Option<Rejection> {
-    match notice {
-        Notice::Rejected(rejection) => Some(rejection),
-        Notice::Expired => Some(Rejection::StatementExpired),
-        Notice::Accepted | Notice::AlreadyFinal(_) | Notice::Refused(_) => None,
-    }
+/// What clients are told of a statement that the replica has dropped, if the rules refuse it.
+fn dropped(statement: Checked, notice: Notice) -> Option<Rejected> {
+    let (rejection, is_final) = match notice {
+        Notice::Rejected(rejection) => (rejection, rejection.is_for_ever()),
+        Notice::Expired => (Rejection::StatementExpired, true),
+        Notice::Accepted | Notice::AlreadyFinal(_) | Notice::Refused(_) => return None,
+    };
+    let id = Some(statement.id());
+    let statement = Some(statement).filter(|_| rejection == Rejection::NothingNew);
+    Some(Rejected { id, rejection, is_final, statement })
 }
 
 /// The clients' side.
@@ -107,19 +122,24 @@ impl<R: Read> Desk<R> {
     }
 
     /// What the rules' refusal means for a client.
-    fn rejected(&self, checked: &Checked, rejection: Rejection) -> Result<Admitted, SubmitError> {
+    fn refused(
+        &self,
+        id: StatementId,
+        not_after: TimeMs,
+        rejection: Rejection,
+    ) -> Result<Rejected, SubmitError> {
+        let time = self.reader.tip().map_err(|_| SubmitError::Halted)?.header.time;
+        let is_final = rejection.is_for_ever() || not_after < time;
+        Ok(Rejected { id: Some(id), rejection, is_final, statement: None })
+    }
+
+    fn rejected(&self, checked: Checked, rejection: Rejection) -> Result<Admitted, SubmitError> {
         if rejection == Rejection::StatementExecuted {
             return self.executed(checked.id())?.ok_or(SubmitError::Halted);
         }
-        let existing = match rejection {
-            Rejection::NothingNew => {
-                anchored_before(&self.reader, checked).map_err(|_| SubmitError::Halted)?.unwrap_or_default()
-            }
-            _ => Vec::new(),
-        };
-        let time = self.reader.tip().map_err(|_| SubmitError::Halted)?.header.time;
-        let is_final = checked.statement().not_after < time || rejection.code() < FORM_CODES_END;
-        Err(SubmitError::Rejected(Rejected { id: Some(checked.id()), rejection, is_final, existing }))
+        let verdict = self.refused(checked.id(), checked.statement().not_after, rejection)?;
+        let statement = Some(checked).filter(|_| rejection == Rejection::NothingNew);
+        Err(SubmitError::Rejected(Rejected { statement, ..verdict }))
     }
 
     fn executed(&self, id: StatementId) -> Result<Option<Admitted>, SubmitError> {
@@ -128,38 +148,32 @@ impl<R: Read> Desk<R> {
     }
 }
 
-/// Rejections with lower codes are about the bytes alone and never change.
-const FORM_CODES_END: u16 = 200;
-
 impl<R: Read> Submit for Desk<R> {
     async fn submit(&self, statement: Bytes) -> Result<Admitted, SubmitError> {
         let envelope = match self.admission.decode(Arc::from(&*statement)) {
             Ok(envelope) => envelope,
             Err(rejection) => {
-                let rejected = Rejected { id: None, rejection, is_final: true, existing: Vec::new() };
+                let rejected = Rejected { id: None, rejection, is_final: true, statement: None };
                 return Err(SubmitError::Rejected(rejected));
             }
         };
-        let id = envelope.id();
+        let (id, not_after) = (envelope.id(), envelope.statement().not_after);
         // Before the signature: who repeats a statement may have changed its key since.
         if let Some(executed) = self.executed(id)? {
             return Ok(executed);
         }
         let checked = match self.admission.verify(envelope, now()).map_err(|_| SubmitError::Halted)? {
             Ok(checked) => checked,
-            Err(rejection) => {
-                let rejected = Rejected { id: Some(id), rejection, is_final: false, existing: Vec::new() };
-                return Err(SubmitError::Rejected(rejected));
-            }
+            Err(rejection) => return Err(SubmitError::Rejected(self.refused(id, not_after, rejection)?)),
         };
-        let first_word = self.counter.first_word(id);
+        let first_word = self.counter.first_word(&checked);
         let event = Event::Submit(checked.clone(), Origin::Local);
         self.events.send(event).await.map_err(|_| SubmitError::Halted)?;
         match first_word.await.map_err(|_| SubmitError::Halted)? {
             Notice::Accepted => Ok(Admitted::Accepted(id)),
             Notice::AlreadyFinal(_) => self.executed(id)?.ok_or(SubmitError::Halted),
-            Notice::Rejected(rejection) => self.rejected(&checked, rejection),
-            Notice::Expired => self.rejected(&checked, Rejection::StatementExpired),
+            Notice::Rejected(rejection) => self.rejected(checked, rejection),
+            Notice::Expired => self.rejected(checked, Rejection::StatementExpired),
             Notice::Refused(Refusal::MempoolFull) => {
                 Err(SubmitError::MempoolFull { retry_after: RETRY_AFTER })
             }
@@ -170,6 +184,6 @@ impl<R: Read> Submit for Desk<R> {
     }
 
     fn is_waiting(&self, id: &StatementId) -> bool {
-        self.counter.waiting().accepted.contains(id)
+        self.counter.waiting().accepted.contains_key(id)
     }
 }

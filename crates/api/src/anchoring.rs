@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kvitto_ledger::state::{ItemOutcome, Outcome};
 use kvitto_ledger::{Position, Rejection, StatementId};
-use kvitto_proto::convert::{self, Progress, Refusal, StatementResult};
+use kvitto_proto::convert::{self, Progress};
 use kvitto_proto::v1::anchoring_service_server::AnchoringService;
 use kvitto_proto::v1::{
     GetOutcomeRequest, GetOutcomeResponse, SubmitRequest, SubmitResponse, SubmitStreamRequest,
@@ -20,9 +20,10 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::context::Context;
 use crate::moment;
-use crate::node::{Admitted, Rejected, Submit, SubmitError};
+use crate::node::{Admitted, Submit, SubmitError};
 use crate::notices::Notice;
 use crate::reason::{Reason, refuse, refuse_for_now, rejected, store_failed, unavailable};
+use crate::settled::{Known, Settled, result};
 use crate::submit_stream;
 
 /// Most items whose receipts fit into a unary answer.
@@ -31,14 +32,6 @@ pub(crate) const UNARY_RECEIPTS_MAX: usize = 16;
 pub(crate) struct Anchoring<S, R> {
     pub(crate) submit: S,
     pub(crate) context: Arc<Context<R>>,
-}
-
-/// How waiting for a statement ended.
-enum Settled {
-    Final(Outcome),
-    Dropped(Rejection),
-    /// Time is over, or the node stops.
-    NotYet,
 }
 
 #[tonic::async_trait]
@@ -51,20 +44,26 @@ impl<S: Submit, R: Read> AnchoringService for Anchoring<S, R> {
         let notices = self.context.notices.subscribe();
         let (id, known) = match self.submit.submit(request.statement).await {
             Ok(Admitted::Accepted(id)) => (id, None),
-            Ok(Admitted::Executed(id, outcome)) => (id, Some(outcome)),
-            Err(SubmitError::Rejected(verdict)) => return self.refused(verdict, with_receipts),
+            Ok(Admitted::Executed(id, outcome)) => (id, Some(Known::Executed(outcome))),
+            Err(SubmitError::Rejected(verdict)) => match verdict.id {
+                Some(id) => (id, Some(Known::Rejected(verdict))),
+                None => return Err(rejected(&verdict)),
+            },
             Err(error) => return Err(not_taken(&error)),
         };
-        let result = match self.settle(notices, id, known, deadline).await.map_err(store_failed)? {
-            Settled::Final(outcome) => {
-                let receipts = if with_receipts { self.receipts(&outcome)? } else { Vec::new() };
-                let result = StatementResult { id: Some(id), progress: Progress::Final(outcome) };
-                return Ok(answer(result, receipts));
+        let settled = self.settle(notices, &id, known, deadline).await.map_err(store_failed)?;
+        let receipts = match &settled {
+            None => Vec::new(),
+            Some(Settled::Refused(verdict, _)) if verdict.rejection != Rejection::NothingNew => {
+                return Err(rejected(verdict));
             }
-            Settled::Dropped(rejection) => return Err(rejected(&dropped(id, rejection))),
-            Settled::NotYet => StatementResult { id: Some(id), progress: Progress::Accepted },
+            Some(_) if !with_receipts => Vec::new(),
+            Some(Settled::Final(outcome)) => self.receipts(outcome)?,
+            Some(Settled::Refused(_, existing)) => self.receipts_of(existing)?,
         };
-        Ok(answer(result, Vec::new()))
+        let progress = settled.map_or(Progress::Accepted, Settled::progress);
+        let result = Some(result(id, progress).into());
+        Ok(Response::new(SubmitResponse { result, receipts }))
     }
 
     type SubmitStreamStream = ReceiverStream<Result<SubmitStreamResponse, Status>>;
@@ -87,8 +86,7 @@ impl<S: Submit, R: Read> AnchoringService for Anchoring<S, R> {
             .map_err(|_| refuse(Reason::StatementId))?;
         let progress = self.progress(&id)?;
         let progress = progress.ok_or_else(|| refuse(Reason::StatementUnknown))?;
-        let result = StatementResult { id: Some(id), progress };
-        Ok(Response::new(GetOutcomeResponse { result: Some(result.into()) }))
+        Ok(Response::new(GetOutcomeResponse { result: Some(result(id, progress).into()) }))
     }
 }
 
@@ -103,52 +101,39 @@ impl<S: Submit, R: Read> Anchoring<S, R> {
         }
     }
 
-    /// Waits until a checkpoint covers the statement. `known` is the outcome where it was executed before.
+    /// Waits until a checkpoint covers what is `known`, or is to become known, about the statement; `None` where time is over
+    /// before, or the node stops.
     async fn settle(
         &self,
         mut notices: broadcast::Receiver<Notice>,
-        id: StatementId,
-        known: Option<Outcome>,
+        id: &StatementId,
+        mut known: Option<Known>,
         deadline: Instant,
-    ) -> Result<Settled, StoreError> {
-        if let Some(outcome) = known.as_ref().filter(|outcome| is_published(&self.context.read, outcome)) {
-            return Ok(Settled::Final(outcome.clone()));
-        }
+    ) -> Result<Option<Settled>, StoreError> {
         loop {
+            if let Some(known) = &known
+                && let Some(settled) = self.context.settled(known)?
+            {
+                return Ok(Some(settled));
+            }
             let notice = tokio::select! {
                 notice = timeout_at(deadline, notices.recv()) => notice,
-                () = self.context.drained() => return Ok(Settled::NotYet),
+                () = self.context.drained() => return Ok(None),
             };
-            let settled = match notice {
-                Err(_) | Ok(Err(broadcast::error::RecvError::Closed)) => return Ok(Settled::NotYet),
-                Ok(Ok(notice)) => settled_by(&notice, &id, known.as_ref()),
-                Ok(Err(broadcast::error::RecvError::Lagged(_))) => {
-                    look_up(&self.context, &id)?.map(|settled| match settled {
-                        Ok(outcome) => Settled::Final(outcome),
-                        Err(rejection) => Settled::Dropped(rejection),
-                    })
-                }
+            let news = match notice {
+                Err(_) | Ok(Err(broadcast::error::RecvError::Closed)) => return Ok(None),
+                Ok(Ok(notice)) => notice.about(id),
+                Ok(Err(broadcast::error::RecvError::Lagged(_))) => self.context.known(id)?,
             };
-            if let Some(settled) = settled {
-                return Ok(settled);
-            }
+            known = news.or(known);
         }
-    }
-
-    /// The rules refuse the statement. One that holds nothing new is answered with what there is (RULES 5.6).
-    fn refused(&self, verdict: Rejected, with_receipts: bool) -> Result<Response<SubmitResponse>, Status> {
-        if verdict.rejection != Rejection::NothingNew {
-            return Err(rejected(&verdict));
-        }
-        let receipts = match with_receipts && verdict.existing.len() <= UNARY_RECEIPTS_MAX {
-            true => self.receipts_of(&verdict.existing)?,
-            false => Vec::new(),
-        };
-        Ok(answer(refusal(verdict), receipts))
     }
 
     /// All or none: a client that finds fewer than it asked for cannot tell which.
     fn receipts_of(&self, positions: &[Position]) -> Result<Vec<bytes::Bytes>, Status> {
+        if positions.len() > UNARY_RECEIPTS_MAX {
+            return Ok(Vec::new());
+        }
         let prover = moment::newest(&self.context.read)?;
         let anchored: Result<Vec<_>, StoreError> =
             positions.iter().map(|position| prover.anchored(Subject::Position(*position))).collect();
@@ -172,32 +157,17 @@ impl<S: Submit, R: Read> Anchoring<S, R> {
     }
 
     fn progress(&self, id: &StatementId) -> Result<Option<Progress>, Status> {
-        Ok(match look_up(&self.context, id).map_err(store_failed)? {
-            Some(Ok(outcome)) => Some(Progress::Final(outcome)),
-            Some(Err(rejection)) => Some(refusal(dropped(*id, rejection)).progress),
-            None if self.submit.is_waiting(id) => Some(Progress::Accepted),
-            // Executed, but no checkpoint covers it yet.
-            None => {
-                let outcome = self.context.read.outcome(id).map_err(|_| refuse(Reason::StoreFailed))?;
-                outcome.map(|_| Progress::Accepted)
+        // In this order: one that was dropped may be back in the mempool, and one that waits may have been executed.
+        let is_waiting = self.submit.is_waiting(id);
+        match self.context.known(id).map_err(store_failed)? {
+            Some(Known::Rejected(_)) if is_waiting => Ok(Some(Progress::Accepted)),
+            Some(known) => {
+                let settled = self.context.settled(&known).map_err(store_failed)?;
+                Ok(Some(settled.map_or(Progress::Accepted, Settled::progress)))
             }
-        })
+            None => Ok(is_waiting.then_some(Progress::Accepted)),
+        }
     }
-}
-
-/// Whether a published checkpoint covers the outcome's block.
-pub(crate) fn is_published<R: Read>(read: &R, outcome: &Outcome) -> bool {
-    read.published().is_some_and(|published| published.height >= outcome.height)
-}
-
-/// What is known about a statement without waiting: its published outcome, or why it was dropped.
-pub(crate) fn look_up<R: Read>(
-    context: &Context<R>,
-    id: &StatementId,
-) -> Result<Option<Result<Outcome, Rejection>>, StoreError> {
-    let Some(published) = context.read.published() else { return Ok(None) };
-    let outcome = context.read.outcome_at(published.height, id)?;
-    Ok(outcome.map(Ok).or_else(|| context.notices.why_dropped(id).map(Err)))
 }
 
 /// The credentials that an executed statement anchored or found anchored, with their items' numbers.
@@ -221,42 +191,8 @@ pub(crate) fn anchored_by<R: Read>(
     Ok(found)
 }
 
-/// A dropped statement's verdict; one that has expired is final.
-pub(crate) fn dropped(id: StatementId, rejection: Rejection) -> Rejected {
-    let is_final = rejection == Rejection::StatementExpired;
-    Rejected { id: Some(id), rejection, is_final, existing: Vec::new() }
-}
-
-/// A verdict for the wire: expired or rejected.
-pub(crate) fn refusal(verdict: Rejected) -> StatementResult {
-    let refusal = Refusal::new(verdict.rejection, verdict.is_final);
-    let progress = match verdict.rejection == Rejection::StatementExpired && verdict.is_final {
-        true => Progress::Expired(refusal),
-        false => Progress::Rejected { refusal, existing: verdict.existing },
-    };
-    StatementResult { id: verdict.id, progress }
-}
-
 fn item_count(outcome: &Outcome) -> usize {
     outcome.leaves as usize + outcome.exceptions.len()
-}
-
-fn settled_by(notice: &Notice, id: &StatementId, known: Option<&Outcome>) -> Option<Settled> {
-    match notice {
-        Notice::Published { height, outcomes } => {
-            let told = outcomes.binary_search_by_key(id, |(id, _)| *id).ok().map(|at| &outcomes[at].1);
-            let known = known.filter(|known| known.height <= *height);
-            told.or(known).cloned().map(Settled::Final)
-        }
-        Notice::Dropped(dropped) => {
-            let at = dropped.binary_search_by_key(id, |(id, _)| *id).ok()?;
-            Some(Settled::Dropped(dropped[at].1))
-        }
-    }
-}
-
-fn answer(result: StatementResult, receipts: Vec<bytes::Bytes>) -> Response<SubmitResponse> {
-    Response::new(SubmitResponse { result: Some(result.into()), receipts })
 }
 
 /// The call's error where the statement was not taken for another reason than the rules.

@@ -29,6 +29,7 @@ mod reason;
 mod receipts;
 mod registry;
 mod serve;
+mod settled;
 mod status;
 mod submit_stream;
 #[cfg(feature = "testing")]

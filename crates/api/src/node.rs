@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kvitto_ledger::state::Outcome;
-use kvitto_ledger::{Height, LedgerId, Position, Rejection, StatementId, TimeMs};
+use kvitto_ledger::{Checked, Height, LedgerId, Rejection, StatementId, TimeMs};
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -13,8 +13,8 @@ use tokio::sync::watch;
 ///
 /// *Idempotence.* A statement that was executed before is [`Admitted::Executed`], however often and whenever it comes, also
 /// after it has expired. One that is in the mempool is [`Admitted::Accepted`] again.
-/// *Order.* Before `submit` answers [`Admitted::Accepted`] the statement is where [`crate::Notices`] will speak of it: its
-/// block, or that it was dropped.
+/// *Order.* Before `submit` answers [`Admitted::Accepted`] it has told [`crate::Notices::accepted`], and the statement is where
+/// [`crate::Notices`] will speak of it: its block, or that it was dropped.
 /// *Backpressure.* `submit` may wait for room; it must end by itself. Dropping its future must be harmless.
 pub trait Submit: Clone + Send + Sync + 'static {
     /// Takes a statement's bytes.
@@ -42,8 +42,8 @@ pub struct Rejected {
     pub rejection: Rejection,
     /// Whether the verdict can no longer change (RULES 5.5).
     pub is_final: bool,
-    /// With [`Rejection::NothingNew`]: where its commitments are anchored, in the order of its items.
-    pub existing: Vec<Position>,
+    /// With [`Rejection::NothingNew`]: the statement. The services say where its commitments are, once a checkpoint shows them.
+    pub statement: Option<Checked>,
 }
 
 /// Why a statement was not taken.

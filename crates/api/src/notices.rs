@@ -1,16 +1,19 @@
 //! What happened to statements and checkpoints, from the node to whoever waits. Waiting is by event, never by asking again.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kvitto_ledger::state::Outcome;
-use kvitto_ledger::{Height, Rejection, StatementId};
+use kvitto_ledger::{Height, StatementId};
 use tokio::sync::{broadcast, watch};
+
+use crate::node::Rejected;
 
 /// Notices that a slow waiter may be behind before it has to look everything up again.
 const NOTICES_BEHIND_MAX: usize = 256;
-/// Dropped statements that are remembered, to answer `GetOutcome`.
+/// Dropped statements that are remembered, to answer `GetOutcome`, and the bytes of those that are kept with their verdicts.
 const DROPPED_MAX: usize = 16_384;
+const DROPPED_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// One thing that happened, shared by all who wait.
 #[derive(Clone, Debug)]
@@ -23,12 +26,13 @@ pub enum Notice {
         outcomes: Arc<[(StatementId, Outcome)]>,
     },
     /// The mempool dropped these statements; ascending by id.
-    Dropped(Arc<[(StatementId, Rejection)]>),
+    Dropped(Arc<[Rejected]>),
 }
 
 /// The node tells it what happened, the services listen. Cheap to clone.
 ///
-/// The node calls [`Notices::committed`] after each commit, in order of heights, and [`Notices::published`] after each
+/// The node calls [`Notices::accepted`] for each statement that a client has brought into the mempool, [`Notices::dropped`] when it
+/// goes out of it otherwise than into a block, [`Notices::committed`] after each commit, in order of heights, and [`Notices::published`] after each
 /// checkpoint that its store has published (also when only the signatures are newer).
 #[derive(Clone, Debug)]
 pub struct Notices(Arc<Inner>);
@@ -45,8 +49,18 @@ struct Inner {
 struct State {
     /// Outcomes of blocks that no published checkpoint covers yet.
     committed: BTreeMap<Height, Vec<(StatementId, Outcome)>>,
-    dropped: BTreeMap<StatementId, Rejection>,
-    dropped_order: VecDeque<StatementId>,
+    dropped: Dropped,
+}
+
+/// Verdicts on dropped statements, the newest ones.
+#[derive(Debug, Default)]
+struct Dropped {
+    verdicts: BTreeMap<StatementId, (u64, Rejected)>,
+    /// Ids by the order in which they were dropped.
+    order: BTreeMap<u64, StatementId>,
+    next: u64,
+    /// Bytes of the statements that are kept.
+    bytes: usize,
 }
 
 impl Default for Notices {
@@ -60,11 +74,18 @@ impl Default for Notices {
 }
 
 impl Notices {
+    /// The statement is in the mempool: if it was dropped before, that is over.
+    pub fn accepted(&self, statement: &StatementId) {
+        self.state().dropped.forget(statement);
+    }
+
     /// A block was committed with these outcomes. Nobody is told before a checkpoint covers it.
     pub fn committed(&self, height: Height, outcomes: impl IntoIterator<Item = (StatementId, Outcome)>) {
         let outcomes: Vec<_> = outcomes.into_iter().collect();
         if !outcomes.is_empty() {
-            self.state().committed.insert(height, outcomes);
+            let mut state = self.state();
+            outcomes.iter().for_each(|(id, _)| state.dropped.forget(id));
+            state.committed.insert(height, outcomes);
         }
     }
 
@@ -80,21 +101,13 @@ impl Notices {
         self.0.checkpoints.send_modify(|count| *count += 1);
     }
 
-    /// The mempool dropped statements that will not be executed as things are.
-    pub fn dropped(&self, statements: impl IntoIterator<Item = (StatementId, Rejection)>) {
+    /// The mempool dropped statements that will not be executed as things are; each verdict names its statement.
+    pub fn dropped(&self, statements: impl IntoIterator<Item = Rejected>) {
         let mut dropped: Vec<_> = statements.into_iter().collect();
-        dropped.sort_unstable_by_key(|(id, _)| *id);
+        dropped.sort_unstable_by_key(|verdict| verdict.id);
         {
             let mut state = self.state();
-            for (id, rejection) in &dropped {
-                if state.dropped.insert(*id, *rejection).is_none() {
-                    state.dropped_order.push_back(*id);
-                }
-            }
-            while state.dropped_order.len() > DROPPED_MAX {
-                let oldest = state.dropped_order.pop_front();
-                oldest.map(|id| state.dropped.remove(&id));
-            }
+            dropped.iter().for_each(|verdict| state.dropped.remember(verdict));
         }
         self.tell(Notice::Dropped(dropped.into()));
     }
@@ -110,8 +123,8 @@ impl Notices {
     }
 
     /// Why a statement was dropped, if that is remembered.
-    pub(crate) fn why_dropped(&self, id: &StatementId) -> Option<Rejection> {
-        self.state().dropped.get(id).copied()
+    pub(crate) fn why_dropped(&self, id: &StatementId) -> Option<Rejected> {
+        self.state().dropped.verdicts.get(id).map(|(_, verdict)| verdict.clone())
     }
 
     fn tell(&self, notice: Notice) {
@@ -125,10 +138,36 @@ impl Notices {
     }
 }
 
+impl Dropped {
+    fn remember(&mut self, verdict: &Rejected) {
+        let Some(id) = verdict.id else { return };
+        self.forget(&id);
+        self.bytes += kept_bytes(verdict);
+        self.verdicts.insert(id, (self.next, verdict.clone()));
+        self.order.insert(self.next, id);
+        self.next += 1;
+        while self.verdicts.len() > DROPPED_MAX || self.bytes > DROPPED_BYTES_MAX {
+            let Some((_, oldest)) = self.order.first_key_value() else { return };
+            self.forget(&oldest.clone());
+        }
+    }
+
+    fn forget(&mut self, id: &StatementId) {
+        if let Some((number, verdict)) = self.verdicts.remove(id) {
+            self.order.remove(&number);
+            self.bytes -= kept_bytes(&verdict);
+        }
+    }
+}
+
+fn kept_bytes(verdict: &Rejected) -> usize {
+    verdict.statement.as_ref().map_or(0, |statement| statement.bytes().len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kvitto_ledger::{LeafIndex, TimeMs};
+    use kvitto_ledger::{LeafIndex, Rejection, TimeMs};
 
     fn outcome(height: u64) -> Outcome {
         Outcome {
@@ -166,8 +205,19 @@ mod tests {
             id[..8].copy_from_slice(&(number as u64).to_be_bytes());
             StatementId(id)
         };
-        notices.dropped((0..DROPPED_MAX + 1).map(|number| (id(number), Rejection::StatementExpired)));
+        let verdict = |number| Rejected {
+            id: Some(id(number)),
+            rejection: Rejection::StatementExpired,
+            is_final: true,
+            statement: None,
+        };
+        notices.dropped((0..DROPPED_MAX + 1).map(verdict));
         assert_eq!(notices.why_dropped(&id(0)), None);
-        assert_eq!(notices.why_dropped(&id(1)), Some(Rejection::StatementExpired));
+        assert_eq!(notices.why_dropped(&id(1)), Some(verdict(1)));
+        notices.accepted(&id(1));
+        assert_eq!(notices.why_dropped(&id(1)), None);
+        notices.dropped([verdict(1), verdict(DROPPED_MAX + 1)]);
+        assert_eq!(notices.why_dropped(&id(2)), None, "the oldest one makes room");
+        assert_eq!(notices.why_dropped(&id(1)), Some(verdict(1)));
     }
 }

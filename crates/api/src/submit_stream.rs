@@ -11,26 +11,27 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
+use kvitto_ledger::StatementId;
 use kvitto_ledger::state::Outcome;
-use kvitto_ledger::{Rejection, StatementId};
 use kvitto_proto::convert::{self, Progress, StatementResult};
 use kvitto_proto::v1::submit_stream_item::Item;
 use kvitto_proto::v1::{
     SubmitStreamItem, SubmitStreamReceipt, SubmitStreamRequest, SubmitStreamResponse, SubmitStreamResult,
     Wait,
 };
-use kvitto_storage::Read;
+use kvitto_storage::{Read, StoreError};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tonic::{Status, Streaming};
 
-use crate::anchoring::{anchored_by, dropped, is_published, look_up, refusal};
+use crate::anchoring::anchored_by;
 use crate::context::Context;
 use crate::moment;
 use crate::node::{Admitted, Submit, SubmitError};
 use crate::notices::Notice;
 use crate::reason::{Reason, refuse, store_failed, unavailable};
 use crate::receipts::SharedNumbers;
+use crate::settled::{Known, Settled, refused, result};
 
 /// Most items of one answer.
 const BATCH_ITEMS: usize = 256;
@@ -47,18 +48,14 @@ struct Wish {
     until_final: bool,
 }
 
-/// A statement that no checkpoint covers yet.
-struct Waiting {
-    wish: Wish,
-    /// Where it was executed before.
-    known: Option<Outcome>,
-}
-
 struct Session<R> {
     context: Arc<Context<R>>,
     answers: Answers,
-    waiting: BTreeMap<StatementId, Vec<Waiting>>,
+    /// Statements that no checkpoint covers yet.
+    waiting: BTreeMap<StatementId, Vec<Wish>>,
     waiting_count: usize,
+    /// Those of them that the node has done with.
+    known: BTreeMap<StatementId, Known>,
     numbers: SharedNumbers,
     outbox: Vec<SubmitStreamItem>,
 }
@@ -79,6 +76,7 @@ pub(crate) fn start<S: Submit, R: Read>(
         answers,
         waiting: BTreeMap::new(),
         waiting_count: 0,
+        known: BTreeMap::new(),
         numbers: SharedNumbers::default(),
         outbox: Vec::new(),
     };
@@ -133,14 +131,15 @@ impl<R: Read> Session<R> {
     async fn admitted(&mut self, wish: Wish, admitted: Result<Admitted, SubmitError>) -> Result<(), Ended> {
         let (id, known) = match admitted {
             Ok(Admitted::Accepted(id)) => (id, None),
-            Ok(Admitted::Executed(id, outcome)) if is_published(&self.context.read, &outcome) => {
-                return self.finals(vec![(id, wish, outcome)]).await;
-            }
-            Ok(Admitted::Executed(id, outcome)) => (id, Some(outcome)),
-            Err(SubmitError::Rejected(verdict)) => {
-                self.result(wish, refusal(verdict));
-                return Ok(());
-            }
+            Ok(Admitted::Executed(id, outcome)) => (id, Some(Known::Executed(outcome))),
+            Err(SubmitError::Rejected(verdict)) => match verdict.id {
+                Some(id) => (id, Some(Known::Rejected(verdict))),
+                None => {
+                    let progress = refused(&verdict, Vec::new());
+                    self.result(wish, StatementResult { id: None, progress });
+                    return Ok(());
+                }
+            },
             Err(error) => {
                 let reason = unavailable(&error).map_or(Reason::SafetyHalt, |(reason, _)| reason);
                 self.push(Item::Result(SubmitStreamResult {
@@ -151,86 +150,93 @@ impl<R: Read> Session<R> {
                 return Ok(());
             }
         };
-        if wish.until_final {
-            self.waiting.entry(id).or_default().push(Waiting { wish, known });
-            self.waiting_count += 1;
-        } else {
-            self.result(wish, StatementResult { id: Some(id), progress: Progress::Accepted });
+        let settled = match known.as_ref().map(|known| self.context.settled(known)).transpose() {
+            Ok(settled) => settled.flatten(),
+            Err(error) => return self.end(store_failed(error)).await,
+        };
+        match settled {
+            Some(settled) => return self.answer(id, wish, settled).await,
+            None if wish.until_final => {
+                self.waiting.entry(id).or_default().push(wish);
+                self.waiting_count += 1;
+                self.known.extend(known.map(|known| (id, known)));
+            }
+            None => self.result(wish, result(id, Progress::Accepted)),
         }
         Ok(())
     }
 
     async fn notice(&mut self, notice: Result<Notice, RecvError>) -> Result<(), Ended> {
         match notice {
-            Ok(Notice::Published { height, outcomes }) => {
-                let mut finals = Vec::new();
+            Ok(Notice::Published { outcomes, .. }) => {
                 for (id, outcome) in outcomes.iter() {
-                    self.take(id, |wish| finals.push((*id, wish, outcome.clone())));
+                    if self.waiting.contains_key(id) {
+                        self.settle(*id, &Settled::Final(outcome.clone())).await?;
+                    }
                 }
-                let covered =
-                    |waiting: &Waiting| waiting.known.clone().filter(|known| known.height <= height);
-                let known: Vec<_> = self
-                    .waiting
-                    .iter()
-                    .filter_map(|(id, waiting)| Some((*id, waiting.iter().find_map(covered)?)))
-                    .collect();
-                for (id, outcome) in known {
-                    self.take(&id, |wish| finals.push((id, wish, outcome.clone())));
-                }
-                self.finals(finals).await
             }
-            Ok(Notice::Dropped(statements)) => {
-                for (id, rejection) in statements.iter() {
-                    self.drop_waiting(id, *rejection);
+            Ok(Notice::Dropped(verdicts)) => {
+                for verdict in verdicts.iter() {
+                    if let Some(id) = verdict.id.filter(|id| self.waiting.contains_key(id)) {
+                        self.known.insert(id, Known::Rejected(verdict.clone()));
+                    }
                 }
-                Ok(())
             }
-            Err(RecvError::Lagged(_)) => self.look_everything_up().await,
-            Err(RecvError::Closed) => Err(Ended),
+            Err(RecvError::Lagged(_)) => self.look_everything_up().await?,
+            Err(RecvError::Closed) => return Err(Ended),
         }
+        self.settle_known().await
     }
 
     /// Notices were missed: asks the store about everything that waits.
     async fn look_everything_up(&mut self) -> Result<(), Ended> {
-        let ids: Vec<_> = self.waiting.keys().copied().collect();
-        let mut finals = Vec::new();
-        for id in ids {
-            match look_up(&self.context, &id) {
-                Ok(Some(Ok(outcome))) => self.take(&id, |wish| finals.push((id, wish, outcome.clone()))),
-                Ok(Some(Err(rejection))) => self.drop_waiting(&id, rejection),
-                Ok(None) => {}
+        for id in self.waiting.keys() {
+            match self.context.known(id) {
+                Ok(known) => self.known.extend(known.map(|known| (*id, known))),
                 Err(error) => return self.end(store_failed(error)).await,
             }
         }
-        self.finals(finals).await
+        Ok(())
     }
 
-    fn drop_waiting(&mut self, id: &StatementId, rejection: Rejection) {
-        let mut wishes = Vec::new();
-        self.take(id, |wish| wishes.push(wish));
-        for wish in wishes {
-            self.result(wish, refusal(dropped(*id, rejection)));
+    /// Answers what a checkpoint covers by now.
+    async fn settle_known(&mut self) -> Result<(), Ended> {
+        let settled = self.known.iter().map(|(id, known)| Ok((*id, self.context.settled(known)?)));
+        let settled = match settled.collect::<Result<Vec<_>, StoreError>>() {
+            Ok(settled) => settled,
+            Err(error) => return self.end(store_failed(error)).await,
+        };
+        for (id, settled) in settled {
+            if let Some(settled) = settled {
+                self.settle(id, &settled).await?;
+            }
         }
+        Ok(())
     }
 
-    /// Stops waiting for a statement.
-    fn take(&mut self, id: &StatementId, each: impl FnMut(Wish)) {
-        let taken = self.waiting.remove(id).unwrap_or_default();
-        self.waiting_count -= taken.len();
-        taken.into_iter().map(|waiting| waiting.wish).for_each(each);
+    /// Stops waiting for a statement, and answers everyone who did.
+    async fn settle(&mut self, id: StatementId, settled: &Settled) -> Result<(), Ended> {
+        self.known.remove(&id);
+        let wishes = self.waiting.remove(&id).unwrap_or_default();
+        self.waiting_count -= wishes.len();
+        for wish in wishes {
+            self.answer(id, wish, settled.clone()).await?;
+        }
+        Ok(())
     }
 
-    /// Answers final statements, each followed by its receipts where they were asked for.
-    async fn finals(&mut self, finals: Vec<(StatementId, Wish, Outcome)>) -> Result<(), Ended> {
-        for (id, wish, outcome) in finals {
-            let with_receipts = wish.receipts.then(|| outcome.clone());
-            self.result(wish, StatementResult { id: Some(id), progress: Progress::Final(outcome) });
-            if let Some(outcome) = with_receipts {
-                self.receipts(wish.tag, &outcome).await?;
-            }
-            if self.outbox.len() >= BATCH_ITEMS {
-                self.flush().await?;
-            }
+    /// Answers a statement, followed by its receipts where they were asked for.
+    async fn answer(&mut self, id: StatementId, wish: Wish, settled: Settled) -> Result<(), Ended> {
+        let with_receipts = match &settled {
+            Settled::Final(outcome) if wish.receipts => Some(outcome.clone()),
+            _ => None,
+        };
+        self.result(wish, result(id, settled.progress()));
+        if let Some(outcome) = with_receipts {
+            self.receipts(wish.tag, &outcome).await?;
+        }
+        if self.outbox.len() >= BATCH_ITEMS {
+            self.flush().await?;
         }
         Ok(())
     }

@@ -3,12 +3,13 @@
 //!
 //! Behind the cargo feature `testing`; nothing here is fit for production. Time is the newest block's, plus a second a block.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use kvitto_ledger::execute::{anchored_before, build, genesis_block, judge, signer_key};
+use kvitto_ledger::execute::{build, genesis_block, judge, signer_key};
 use kvitto_ledger::keys::SigningKey;
 use kvitto_ledger::scope::Role;
 use kvitto_ledger::statement::Body;
@@ -49,6 +50,8 @@ struct State {
     automatic: bool,
     refuse_with: Option<SubmitError>,
     nonce: u128,
+    /// How much later than usual the next block comes.
+    passed_ms: u64,
 }
 
 /// Services on loopback ports.
@@ -77,6 +80,7 @@ impl MemoryNode {
                 automatic: true,
                 refuse_with: None,
                 nonce: 0,
+                passed_ms: 0,
             }),
             world,
         }));
@@ -165,13 +169,27 @@ impl MemoryNode {
     pub fn commit(&self) {
         let mut state = self.state();
         let candidates = std::mem::take(&mut state.mempool);
-        let time = TimeMs(self.now().0 + 1000);
+        let time = TimeMs(self.now().0 + 1000 + std::mem::take(&mut state.passed_ms));
+        let statements: BTreeMap<_, _> =
+            candidates.iter().map(|statement| (statement.id(), statement.clone())).collect();
         let built =
             build(&state.store, &self.0.world.genesis.config, time, candidates).expect("memory is readable");
         let block = built.block;
         state.store.commit(&block, b"certificate").expect("memory is writable");
         self.0.notices.committed(block.header.height, block.changes.outcomes);
-        self.0.notices.dropped(built.refused);
+        let verdict = |(id, rejection)| verdict(&statements[&id], rejection);
+        self.0.notices.dropped(built.refused.into_iter().map(verdict));
+    }
+
+    /// The next block comes so much later than a second after this one.
+    pub fn pass(&self, ms: u64) {
+        self.state().passed_ms += ms;
+    }
+
+    /// Drops everything in the mempool, as if the rules refused it with this reason.
+    pub fn drop_waiting(&self, rejection: Rejection) {
+        let dropped = std::mem::take(&mut self.state().mempool);
+        self.0.notices.dropped(dropped.iter().map(|statement| verdict(statement, rejection)));
     }
 
     /// Publishes a checkpoint of the newest block, signed by every member at the block's time.
@@ -230,30 +248,25 @@ impl MemoryNode {
         }
         let (world, store) = (&self.0.world, &state.store);
         let config = &world.genesis.config;
-        let rejected = |id, rejection, is_final, existing| {
-            SubmitError::Rejected(Rejected { id, rejection, is_final, existing })
+        let rejected = |id, rejection: Rejection, is_late| {
+            let is_final = rejection.is_for_ever() || is_late;
+            SubmitError::Rejected(Rejected { id, rejection, is_final, statement: None })
         };
         let envelope = Envelope::decode(bytes, &world.ledger_id)
-            .map_err(|rejection| rejected(None, rejection, true, Vec::new()))?;
+            .map_err(|rejection| rejected(None, rejection, false))?;
         let (id, kind) = (envelope.id(), envelope.statement().body.kind());
+        let is_late = envelope.statement().not_after < self.now();
         if let Some(outcome) = store.outcome(&id).expect("memory is readable") {
             return Ok(Admitted::Executed(id, outcome));
         }
         let key = signer_key(store, &envelope.key_id(), kind).expect("memory is readable");
-        let refuse = |rejection| rejected(Some(id), rejection, false, Vec::new());
+        let refuse = |rejection| rejected(Some(id), rejection, is_late);
         let checked = key.and_then(|key| envelope.verify(&key)).map_err(refuse)?;
         let time = TimeMs(self.now().0 + 1000);
-        match judge(store, config, time, &checked).expect("memory is readable") {
-            Ok(_) => {}
-            Err(Rejection::NothingNew) => {
-                let existing = anchored_before(store, &checked).expect("memory is readable");
-                return Err(rejected(Some(id), Rejection::NothingNew, false, existing.unwrap_or_default()));
-            }
-            Err(rejection) => {
-                let is_final = rejection == Rejection::StatementExpired;
-                return Err(rejected(Some(id), rejection, is_final, Vec::new()));
-            }
+        if let Err(rejection) = judge(store, config, time, &checked).expect("memory is readable") {
+            return Err(SubmitError::Rejected(verdict(&checked, rejection)));
         }
+        self.0.notices.accepted(&id);
         if !state.mempool.iter().any(|waiting| waiting.id() == id) {
             state.mempool.push(checked);
         }
@@ -262,6 +275,16 @@ impl MemoryNode {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the rules say about a statement in the next block. One that has expired by then has for ever.
+fn verdict(statement: &Checked, rejection: Rejection) -> Rejected {
+    Rejected {
+        id: Some(statement.id()),
+        rejection,
+        is_final: rejection.is_for_ever() || rejection == Rejection::StatementExpired,
+        statement: (rejection == Rejection::NothingNew).then(|| statement.clone()),
     }
 }
 

@@ -27,8 +27,7 @@ use crate::state::{
     Accreditation, AccreditationKey, Changes, Identifier, Outcome, Place, PlaceContent, ReadState,
     StateError, StatusNodes, Tip,
 };
-use crate::statement::body::AnchorItem;
-use crate::statement::{Body, Checked, Kind};
+use crate::statement::{Checked, Kind};
 
 /// Most positions that one block allocates: bounds what a few reservations make every node write at once.
 pub const BLOCK_POSITIONS_MAX: u64 = 262_144;
@@ -206,25 +205,6 @@ pub fn signer_key_bytes<S: ReadState>(
 ) -> Result<Result<KeyBytes, Rejection>, StateError> {
     let signer = state.identifier(&key_id.did)?;
     Ok(ledger_key(signer.as_deref(), key_id, kind))
-}
-
-/// Where the items of an `Anchor` are that its signer has anchored before; `None` where at least one is new.
-///
-/// It is the answer to a statement that is rejected as [`Rejection::NothingNew`].
-///
-/// # Errors
-/// The state cannot be read.
-pub fn anchored_before<S: ReadState>(
-    state: &S,
-    statement: &Checked,
-) -> Result<Option<Vec<Position>>, StateError> {
-    let (Body::Anchor(anchor), Some(signer)) =
-        (&statement.statement().body, state.identifier(&statement.signer())?)
-    else {
-        return Ok(None);
-    };
-    let commitments: Vec<_> = anchor.items.iter().map(|AnchorItem { commitment, .. }| *commitment).collect();
-    Ok(state.anchors(signer.number, &commitments)?.into_iter().collect())
 }
 
 enum Pushed {

@@ -152,7 +152,15 @@ rejections! {
     RulesPanic = 700, "RULES_PANIC", Invalid, "the rules broke on this statement; it is set aside, please report it";
 }
 
+/// Rejections with lower codes are about the form: the bytes alone.
+const FORM_CODES_END: u16 = 200;
+
 impl Rejection {
+    /// Whether it holds for ever: about the bytes alone, or because the statement was executed.
+    pub const fn is_for_ever(self) -> bool {
+        self.code() < FORM_CODES_END || matches!(self, Self::SignatureInvalid | Self::StatementExecuted)
+    }
+
     /// Whether the same statement may execute later without anyone's doing, as time passes.
     pub const fn is_for_now(self) -> bool {
         matches!(self, Self::StatementNotYet | Self::AccreditationNotYet | Self::RevocationQuota)

@@ -14,7 +14,8 @@ mod shared;
 use kvitto_ledger::ids::Commitment;
 use kvitto_ledger::record::AnchoredRecord;
 use kvitto_ledger::state::{AccreditationKey, Place, PlaceContent};
-use kvitto_ledger::{Did, Header, Height, LeafIndex, Position, Record, RecordBody, TimeMs};
+use kvitto_ledger::statement::Body;
+use kvitto_ledger::{Checked, Did, Header, Height, LeafIndex, Position, Record, RecordBody, TimeMs};
 use kvitto_merkle::log::{ConsistencyProof, InclusionProof, ProveError, consistency_path, inclusion_path};
 use kvitto_merkle::status::{self, Chunk, StatusValue, chunk_index};
 use kvitto_verifier::Receipt;
@@ -366,6 +367,22 @@ fn header_at<R: Read>(reader: &R, newest: Height, moment: Moment) -> Result<Opti
     let Some(height) = height.filter(|height| *height <= newest) else { return Ok(None) };
     let header = reader.header(height)?;
     Ok(header.filter(|header| exact_size.is_none_or(|size| header.tree_size == size)))
+}
+
+/// Where the signer of a statement had anchored all its commitments after block `at`, in the order of its items: the answer to a
+/// statement that holds nothing new (RULES 5.6). `None` where one of them is new, or it anchors nothing.
+///
+/// # Errors
+/// Those of the reader.
+pub fn anchored_before<R: Read>(
+    reader: &R,
+    at: Height,
+    statement: &Checked,
+) -> Result<Option<Vec<Position>>, StoreError> {
+    let Body::Anchor(anchor) = &statement.statement().body else { return Ok(None) };
+    let Some(signer) = reader.identifier_at(at, &statement.signer())? else { return Ok(None) };
+    let commitments: Vec<_> = anchor.items.iter().map(|item| item.commitment).collect();
+    Ok(reader.anchors_at(at, signer.number, &commitments)?.into_iter().collect())
 }
 
 /// The path of leaf `index` in the tree of `size` leaves.

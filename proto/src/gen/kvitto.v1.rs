@@ -238,7 +238,7 @@ pub struct RegistryProof {
 pub enum StatementState {
     /// Never sent.
     Unspecified = 0,
-    /// In this node's mempool and gossiped to the others. Not recorded yet.
+    /// In this node's mempool and gossiped to the others; or decided, and no checkpoint shows it yet.
     Accepted = 1,
     /// Recorded, under a checkpoint that a quorum of the members signed. For ever.
     Final = 2,
@@ -334,10 +334,11 @@ pub struct SubmitRequest {
 /// Answer of Submit.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SubmitResponse {
-    /// What became of it: ACCEPTED or FINAL; REJECTED only with reason NOTHING_NEW, which comes with what there is.
+    /// What became of it: ACCEPTED or FINAL; REJECTED only with reason NOTHING_NEW, which comes with what there is, once a checkpoint
+    /// shows that (until then: ACCEPTED).
     #[prost(message, optional, tag = "1")]
     pub result: ::core::option::Option<StatementResult>,
-    /// FINAL only: receipts (JSON, UTF-8) of the commitments that it anchored or found anchored, in the order of its items.
+    /// FINAL and NOTHING_NEW: receipts (JSON, UTF-8) of the commitments that it anchored or found anchored, in the order of its items.
     /// Empty for more than 16 items (use SubmitStream or BatchGetStatus) and for statements that anchor nothing.
     #[prost(bytes = "bytes", repeated, tag = "2")]
     pub receipts: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kvitto_ledger::testing::commitment;
-use kvitto_ledger::{Position, Rejection};
+use kvitto_ledger::{Position, Rejection, StatementId};
 use kvitto_proto::convert::{Progress, ReceiptItem, ReceiptShared, StatementResult};
 use kvitto_proto::v1::{self, submit_stream_item::Item};
 use kvitto_storage::Read;
@@ -64,19 +64,14 @@ async fn final_is_answered_only_after_a_checkpoint_covers_the_block() {
         .into_inner();
     let id = result(&accepted).id.unwrap();
     assert_eq!(result(&accepted).progress, Progress::Accepted);
-    let outcome = |mut client: v1::anchoring_service_client::AnchoringServiceClient<_>| async move {
-        let request = v1::GetOutcomeRequest { statement_id: id.0.to_vec().into() };
-        let response: v1::GetOutcomeResponse = client.get_outcome(request).await.unwrap().into_inner();
-        StatementResult::try_from(response.result).unwrap().progress
-    };
-    assert_eq!(outcome(stage.anchoring()).await, Progress::Accepted);
+    assert_eq!(stage.progress(&id).await, Progress::Accepted);
     let waiting = tokio::spawn(async move { client.submit(final_request(statement)).await });
     stage.node.commit();
-    assert_eq!(outcome(stage.anchoring()).await, Progress::Accepted, "committed is not final");
+    assert_eq!(stage.progress(&id).await, Progress::Accepted, "committed is not final");
     stage.node.publish();
     let answer = waiting.await.unwrap().unwrap().into_inner();
     assert!(matches!(result(&answer).progress, Progress::Final(_)));
-    assert!(matches!(outcome(stage.anchoring()).await, Progress::Final(_)));
+    assert!(matches!(stage.progress(&id).await, Progress::Final(_)));
 }
 
 #[tokio::test]
@@ -100,15 +95,95 @@ async fn a_statement_that_is_dropped_while_one_waits_is_answered_with_the_reason
     let waiting = tokio::spawn(async move { client.submit(final_request(statement)).await });
     while !waiting.is_finished() {
         // Dropped again and again until the waiter listens.
-        stage.node.notices().dropped([(id, Rejection::StatementExpired)]);
+        stage.node.drop_waiting(Rejection::StatementExpired);
         tokio::task::yield_now().await;
     }
     let status = waiting.await.unwrap().unwrap_err();
     assert_eq!(reason(&status), (Code::FailedPrecondition, "STATEMENT_EXPIRED".to_owned()));
-    let request = v1::GetOutcomeRequest { statement_id: id.0.to_vec().into() };
-    let response = stage.anchoring().get_outcome(request).await.unwrap().into_inner();
-    let progress = StatementResult::try_from(response.result).unwrap().progress;
+    let progress = stage.progress(&id).await;
     assert!(matches!(progress, Progress::Expired(refusal) if refusal.is_final));
+}
+
+#[tokio::test]
+async fn a_dropped_statement_that_is_submitted_again_waits_again() {
+    let stage = Stage::new().await;
+    stage.node.stop_committing();
+    let statement = stage.node.statement(&stage.school, stage.school.anchors([commitment(5)]));
+    let request = v1::SubmitRequest { statement: statement.into(), ..Default::default() };
+    let submit = async || result(&stage.anchoring().submit(request.clone()).await.unwrap().into_inner());
+    let id = submit().await.id.unwrap();
+    stage.node.drop_waiting(Rejection::AccreditationSuspended);
+    assert!(matches!(stage.progress(&id).await, Progress::Rejected { .. }));
+    assert_eq!(submit().await.progress, Progress::Accepted);
+    assert_eq!(stage.progress(&id).await, Progress::Accepted, "what was said about it before is over");
+    stage.node.commit();
+    assert_eq!(stage.progress(&id).await, Progress::Accepted);
+    stage.node.publish();
+    assert!(matches!(stage.progress(&id).await, Progress::Final(_)));
+}
+
+/// RULES 5.6: whichever of two statements with the same commitment comes second, its answer is where the first one put it.
+#[tokio::test]
+async fn of_two_statements_with_one_commitment_the_second_is_answered_with_the_firsts_position() {
+    let stage = Stage::new().await;
+    stage.node.stop_committing();
+    let statement = || stage.node.statement(&stage.school, stage.school.anchors([commitment(5)]));
+    let (first, second, third) = (statement(), statement(), statement());
+    let submit = |statement: &[u8]| {
+        let (mut client, request) = (stage.anchoring(), final_request(statement.to_vec()));
+        tokio::spawn(async move { client.submit(request).await })
+    };
+    let mut waiting = vec![submit(&first)];
+    stage.node_holds(1).await;
+    waiting.push(submit(&second));
+    let streamed = [v1::SubmitStreamRequest { statement: third.into(), tag: 3, ..Default::default() }];
+    let streamed = tokio_stream::iter(streamed);
+    let mut streamed = stage.anchoring().submit_stream(streamed).await.unwrap().into_inner();
+    stage.node_holds(3).await;
+    stage.node.commit();
+    stage.node.publish();
+    let mut answers = Vec::new();
+    for answer in waiting {
+        answers.push(answer.await.unwrap().unwrap().into_inner());
+    }
+    let Progress::Final(outcome) = result(&answers[0]).progress else { panic!("{answers:?}") };
+    assert_eq!(outcome.leaves, 1);
+    let position = Receipt::from_json(&answers[0].receipts[0]).unwrap();
+    let Progress::Rejected { refusal, existing } = result(&answers[1]).progress else {
+        panic!("{answers:?}")
+    };
+    assert_eq!((refusal.reason.as_str(), existing.len()), ("NOTHING_NEW", 1));
+    assert_eq!(answers[1].receipts, answers[0].receipts);
+    check(&stage, &position);
+    let told = streamed.next().await.unwrap().unwrap().items.remove(0).item.unwrap();
+    let Item::Result(told) = told else { panic!("{told:?}") };
+    let told = StatementResult::try_from(told.result).unwrap();
+    assert!(matches!(&told.progress, Progress::Rejected { existing: same, .. } if *same == existing));
+    assert_eq!(stage.progress(&told.id.unwrap()).await, told.progress, "asked for later, it is the same");
+}
+
+/// As for what was executed: nothing is answered that no checkpoint shows.
+#[tokio::test]
+async fn nothing_new_is_answered_when_a_checkpoint_shows_it() {
+    let stage = Stage::new().await;
+    stage.node.stop_committing();
+    let body = || stage.school.anchors([commitment(5)]);
+    let first = stage.node.statement(&stage.school, body());
+    let request =
+        |statement: &[u8]| v1::SubmitRequest { statement: statement.to_vec().into(), ..Default::default() };
+    stage.anchoring().submit(request(&first)).await.unwrap();
+    stage.node.commit();
+    let again = stage.node.statement(&stage.school, body());
+    let early = stage.anchoring().submit(request(&again)).await.unwrap().into_inner();
+    assert_eq!(result(&early).progress, Progress::Accepted, "committed is not final");
+    let (mut client, waits) = (stage.anchoring(), final_request(again.clone()));
+    let waiting = tokio::spawn(async move { client.submit(waits).await });
+    stage.node.publish();
+    for answer in [waiting.await.unwrap(), stage.anchoring().submit(request(&again)).await] {
+        let answer = answer.unwrap().into_inner();
+        let Progress::Rejected { existing, .. } = result(&answer).progress else { panic!("{answer:?}") };
+        assert_eq!((existing.len(), answer.receipts.len()), (1, 1));
+    }
 }
 
 #[tokio::test]
@@ -154,9 +229,7 @@ async fn a_stream_answers_every_statement_and_sends_the_shared_part_once() {
     let mut answers =
         stage.anchoring().submit_stream(tokio_stream::iter(statements)).await.unwrap().into_inner();
     let (mut finals, mut shared, mut receipts, mut rejected) = (0, Vec::new(), 0, 0);
-    while stage.node_waits_for() < 100 {
-        tokio::task::yield_now().await;
-    }
+    stage.node_holds(100).await;
     stage.node.commit();
     stage.node.publish();
     while let Some(batch) = answers.next().await {
@@ -187,8 +260,17 @@ async fn a_stream_answers_every_statement_and_sends_the_shared_part_once() {
 }
 
 impl Stage {
-    fn node_waits_for(&self) -> u32 {
-        kvitto_api::Peers::info(&self.node).mempool_statements
+    /// Waits until so many statements are in the mempool.
+    async fn node_holds(&self, count: u32) {
+        while kvitto_api::Peers::info(&self.node).mempool_statements < count {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn progress(&self, id: &StatementId) -> Progress {
+        let request = v1::GetOutcomeRequest { statement_id: id.0.to_vec().into() };
+        let response = self.anchoring().get_outcome(request).await.unwrap().into_inner();
+        StatementResult::try_from(response.result).unwrap().progress
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use kvitto_api::{Reason, SubmitError, code_of};
 use kvitto_ledger::Rejection;
 use kvitto_ledger::rejection::Class;
-use kvitto_ledger::testing::{Actor, commitment};
+use kvitto_ledger::testing::{Actor, HOUR_MS, commitment};
 use kvitto_merkle::status::StatusValue;
 use kvitto_proto::v1;
 use tonic::Code;
@@ -72,12 +72,17 @@ async fn a_rejected_statement_carries_its_reason_number_and_finality() {
     let stage = Stage::new().await;
     let school = &stage.school;
     let stranger = Actor::new("stranger");
+    // Whatever the reason, past `not_after` it stays so.
+    let late = stage.node.statement(&stranger, stranger.anchors([commitment(3)]));
+    stage.node.pass(HOUR_MS - 1000);
+    stage.node.act(school, school.anchors([commitment(50)]));
     stage.node.act(school, school.sets(StatusValue::Revoked, [commitment(1)]));
     let mut tampered = stage.node.statement(school, school.anchors([commitment(9)]));
     *tampered.last_mut().unwrap() ^= 1;
     let cases = [
         (b"no statement".to_vec(), Code::InvalidArgument, "COSE_MALFORMED", "true"),
-        (tampered, Code::Unauthenticated, "SIGNATURE_INVALID", "false"),
+        (tampered, Code::Unauthenticated, "SIGNATURE_INVALID", "true"),
+        (late, Code::PermissionDenied, "SIGNER_UNKNOWN", "true"),
         (
             stage.node.statement(&stranger, stranger.anchors([commitment(3)])),
             Code::PermissionDenied,

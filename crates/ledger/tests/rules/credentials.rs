@@ -1,7 +1,6 @@
 //! Credentials: RULES 5.6, 5.7, 5.9.
 
 use kvitto_ledger::document::VerificationMethod;
-use kvitto_ledger::execute::anchored_before;
 use kvitto_ledger::genesis::Limits;
 use kvitto_ledger::ids::Position;
 use kvitto_ledger::scope::Role;
@@ -455,21 +454,6 @@ fn every_item_of_an_anchor_has_its_outcome() {
     let items: Vec<_> = (0..5).map(|item| outcome.item(item)).collect();
     assert_eq!(items, [recorded(0), duplicate(0), recorded(1), duplicate(1), recorded(2)]);
     assert_eq!(outcome.leaves, 3);
-}
-
-/// RULES 5.6: if nothing new remains it does not execute, and the answer is the old outcome of its items.
-#[test]
-fn what_was_anchored_before_is_found_again() {
-    let mut ledger = stage();
-    let first = ledger.state.newest().tip.positions;
-    anchor(&mut ledger, &school(), [1, 2]).expect("both are new");
-    let again = ledger.sign(&school(), school().anchors([c(1), c(2)]));
-    let found = anchored_before(&ledger.state, &again).expect("memory is readable");
-    assert_eq!(found, Some(vec![Position(first), Position(first + 1)]));
-    let partly = ledger.sign(&school(), school().anchors([c(1), c(3)]));
-    assert_eq!(anchored_before(&ledger.state, &partly).expect("memory is readable"), None);
-    let other = ledger.sign(&college(), college().anchors([c(1)]));
-    assert_eq!(anchored_before(&ledger.state, &other).expect("memory is readable"), None);
 }
 
 #[test]
