@@ -148,16 +148,12 @@ async fn questions_that_cannot_be_answered_say_what_is_wrong_with_them() {
         }))
     };
     let school = stage.school.did.to_string();
-    let root_of_other = Actor::new("tao").did.to_string();
     for (credential, code, expected) in [
         (None, Code::InvalidArgument, "CREDENTIAL"),
         (Some(v1::Credential::default()), Code::InvalidArgument, "CREDENTIAL"),
         (commitment_of("did:web:school", &[1; 32]), Code::InvalidArgument, "DID"),
         (commitment_of(&school, &[1; 31]), Code::InvalidArgument, "COMMITMENT"),
         (commitment_of(&school, &[1; 32]), Code::NotFound, "NOT_ANCHORED"),
-        // Somebody else's commitment, and nobody's issuer: the same answer.
-        (commitment_of(&root_of_other, &[0; 32]), Code::NotFound, "NOT_ANCHORED"),
-        (commitment_of(&Actor::new("stranger").did.to_string(), &[1; 32]), Code::NotFound, "NOT_ANCHORED"),
         // An accreditation's position, and one that does not exist.
         (named(v1::credential::Name::Position(0)), Code::NotFound, "NOT_ANCHORED"),
         (named(v1::credential::Name::Position(u64::MAX)), Code::NotFound, "NOT_ANCHORED"),
@@ -172,6 +168,44 @@ async fn questions_that_cannot_be_answered_say_what_is_wrong_with_them() {
     let request = |len| v1::GetOutcomeRequest { statement_id: vec![7; len].into() };
     refused(anchoring.get_outcome(request(31)).await, Code::InvalidArgument, "STATEMENT_ID");
     refused(anchoring.get_outcome(request(32)).await, Code::NotFound, "STATEMENT_UNKNOWN");
+}
+
+/// RULES 9: whether somebody else has anchored a commitment, nobody learns.
+#[tokio::test]
+async fn somebody_elses_commitment_an_unregistered_issuer_and_an_unknown_one_are_answered_alike() {
+    let stage = Stage::new().await;
+    let asked = |issuer: &str, number| v1::Credential {
+        name: Some(v1::credential::Name::Commitment(v1::IssuedCommitment {
+            issuer_did: Actor::new(issuer).did.to_string(),
+            commitment: commitment(number).0.to_vec().into(),
+        })),
+    };
+    let (mut refusals, mut reasons) = (Vec::new(), Vec::new());
+    for credential in [asked("tao", 1), asked("stranger", 1), asked("school", 999), asked("stranger", 999)] {
+        let credentials = vec![credential.clone()];
+        let request = v1::BatchGetStatusRequest { credentials, ..Default::default() };
+        let batch = stage.status().batch_get_status(request).await.unwrap().into_inner().message().await;
+        reasons.push(batch.unwrap().unwrap());
+        let watched = v1::WatchStatusRequest { credentials: vec![credential.clone()], ..Default::default() };
+        let credential = Some(credential);
+        let request = v1::GetStatusRequest { credential: credential.clone(), ..Default::default() };
+        let receipt = v1::GetReceiptRequest { credential, ..Default::default() };
+        for status in [
+            stage.status().get_status(request).await.unwrap_err(),
+            stage.status().get_receipt(receipt).await.unwrap_err(),
+            stage.status().watch_status(watched).await.unwrap_err(),
+        ] {
+            assert_eq!(reason(&status), (Code::NotFound, "NOT_ANCHORED".to_owned()));
+            refusals.push((status.code(), status.message().to_owned(), status.details().to_vec()));
+        }
+    }
+    assert!(refusals.iter().all(|refusal| *refusal == refusals[0]), "{refusals:?}");
+    assert!(reasons.iter().all(|reason| *reason == reasons[0]), "{reasons:?}");
+    stage
+        .status()
+        .get_status(v1::GetStatusRequest { credential: Some(asked("school", 1)), ..Default::default() })
+        .await
+        .expect("it is anchored, by the school");
 }
 
 #[tokio::test]
