@@ -7,12 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use kvitto_api::{Admitted, Notices, Rejected, Submit, SubmitError};
 use kvitto_ledger::{Checked, Rejection, StatementId, TimeMs};
-use kvitto_replica::{Notice, Origin, Refusal};
+use kvitto_replica::{Notice, Origin, Refusal, Status};
 use kvitto_storage::Read;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::admission::Admission;
 use crate::core::{Event, Events, now};
+use crate::report::{has_quorum, is_behind};
 
 /// When a client whose statement found no room should try again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -113,15 +114,33 @@ pub struct Desk<R> {
     reader: R,
     counter: Counter,
     events: Events,
+    status: watch::Receiver<Option<Status>>,
 }
 
 impl<R: Read> Desk<R> {
-    /// A desk at which statements are checked by `admission` and brought to `events`.
-    pub fn new(admission: Admission<R>, reader: R, counter: Counter, events: Events) -> Self {
-        Self { admission, reader, counter, events }
+    /// A desk at which statements are checked by `admission` and brought to `events`, to the replica with this `status`.
+    pub fn new(
+        admission: Admission<R>,
+        reader: R,
+        counter: Counter,
+        events: Events,
+        status: watch::Receiver<Option<Status>>,
+    ) -> Self {
+        Self { admission, reader, counter, events, status }
     }
 
-    /// What the rules' refusal means for a client.
+    /// Why no statement that is brought here can become final, if so.
+    fn unavailable(&self) -> Option<SubmitError> {
+        match &*self.status.borrow() {
+            None => Some(SubmitError::Syncing),
+            Some(status) if status.halted => Some(SubmitError::Halted),
+            Some(status) if !has_quorum(status) => Some(SubmitError::NoQuorum),
+            Some(_) => None,
+        }
+    }
+
+    /// What the rules' refusal means for a client. While blocks are missing here that others have, it means nothing yet, unless
+    /// it holds whatever they say.
     fn refused(
         &self,
         id: StatementId,
@@ -130,6 +149,10 @@ impl<R: Read> Desk<R> {
     ) -> Result<Rejected, SubmitError> {
         let time = self.reader.tip().map_err(|_| SubmitError::Halted)?.header.time;
         let is_final = rejection.is_for_ever() || not_after < time;
+        let holds = is_final || rejection == Rejection::NothingNew;
+        if !holds && self.status.borrow().as_ref().is_none_or(is_behind) {
+            return Err(SubmitError::Syncing);
+        }
         Ok(Rejected { id: Some(id), rejection, is_final, statement: None })
     }
 
@@ -162,6 +185,9 @@ impl<R: Read> Submit for Desk<R> {
         if let Some(executed) = self.executed(id)? {
             return Ok(executed);
         }
+        if let Some(unavailable) = self.unavailable() {
+            return Err(unavailable);
+        }
         let checked = match self.admission.verify(envelope, now()).map_err(|_| SubmitError::Halted)? {
             Ok(checked) => checked,
             Err(rejection) => return Err(SubmitError::Rejected(self.refused(id, not_after, rejection)?)),
@@ -187,3 +213,6 @@ impl<R: Read> Submit for Desk<R> {
         self.counter.waiting().accepted.contains_key(id)
     }
 }
+
+#[cfg(test)]
+mod tests;

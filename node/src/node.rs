@@ -183,7 +183,8 @@ impl Node {
         let admission = Admission::new(setup.genesis.ledger_id(), reader.clone());
         tokio::spawn(gossip::listen(heard, events_in.clone(), Arc::clone(&peers), admission.clone()));
         spawn_audit(reader.clone(), report.clone())?;
-        let desk = Desk::new(admission, reader.clone(), counter.clone(), events_in.clone());
+        let desk =
+            Desk::new(admission, reader.clone(), counter.clone(), events_in.clone(), report.status());
 
         let public = bind(setup.api).await?;
         let operator = bind(setup.operator).await?;

@@ -111,10 +111,20 @@ fn connected(status: &Status) -> usize {
     status.members.iter().filter(|member| member.connected).count()
 }
 
+/// Whether a peer has blocks that are not here: a verdict on the state here may not be one on the newest.
+pub(crate) fn is_behind(status: &Status) -> bool {
+    status.best_peer.is_some_and(|best| best > status.height)
+}
+
+/// Whether enough members are in reach to decide, this one counted.
+pub(crate) fn has_quorum(status: &Status) -> bool {
+    connected(status) >= quorum(status.members.len())
+}
+
 /// Reads work once there is a checkpoint to read at; writes need a quorum of members in reach, this one's vote aside.
 fn health_of(status: &Status) -> Health {
     let reads = status.published.is_some() && !status.halted;
-    let writes = reads && !is_syncing(status) && connected(status) >= quorum(status.members.len());
+    let writes = reads && !is_syncing(status) && has_quorum(status);
     Health { reads, writes }
 }
 
