@@ -25,7 +25,7 @@ const CHECKS_MAX: usize = 2;
 /// a block waits for them.
 const BATCHES_MAX: usize = 64;
 
-/// Brings what the network hears to the replica, until either has stopped.
+/// Brings what the network hears to the replica, until either has stopped, and what is being checked is done with.
 pub(crate) async fn listen<R: Read>(
     mut heard: mpsc::Receiver<NetworkEvent>,
     events: Events,
@@ -48,9 +48,11 @@ pub(crate) async fn listen<R: Read>(
             },
         };
         if !brought {
-            return;
+            break;
         }
     }
+    // Whoever waits for this task wants to know that nothing reads the state any more. The semaphore is never closed.
+    let _ = batches.acquire_many(BATCHES_MAX as u32).await;
 }
 
 /// Checks batches of statements, some at a time, until nobody brings any more.

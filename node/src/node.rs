@@ -119,6 +119,8 @@ impl Setup {
 /// A running node.
 pub struct Node {
     network: Network,
+    swarm: tokio::task::JoinHandle<()>,
+    listening: tokio::task::JoinHandle<()>,
     peers: Arc<PeerTable>,
     events: Events,
     report: Report,
@@ -146,7 +148,7 @@ impl Node {
             OsDirectory::open(&setup.data, Faults::none()).context("cannot open the data folder")?;
         let (journal, entries) = Journal::open(journal_files).context("cannot open the journal")?;
 
-        let (network, heard, _swarm) = kvitto_network::start(network_config(&setup, &peers)).await?;
+        let (network, heard, swarm) = kvitto_network::start(network_config(&setup, &peers)).await?;
         let (events_in, events_out) = events();
         let counter = Counter::default();
         let name = setup.genesis.config.members[member].name.clone();
@@ -181,10 +183,10 @@ impl Node {
         let core = spawn_core(core, events_out)?;
 
         let admission = Admission::new(setup.genesis.ledger_id(), reader.clone());
-        tokio::spawn(gossip::listen(heard, events_in.clone(), Arc::clone(&peers), admission.clone()));
+        let listening = gossip::listen(heard, events_in.clone(), Arc::clone(&peers), admission.clone());
+        let listening = tokio::spawn(listening);
         spawn_audit(reader.clone(), report.clone())?;
-        let desk =
-            Desk::new(admission, reader.clone(), counter.clone(), events_in.clone(), report.status());
+        let desk = Desk::new(admission, reader.clone(), counter.clone(), events_in.clone(), report.status());
 
         let public = bind(setup.api).await?;
         let operator = bind(setup.operator).await?;
@@ -206,6 +208,8 @@ impl Node {
         );
         Ok(Self {
             network,
+            swarm,
+            listening,
             peers,
             events: events_in,
             report,
@@ -264,6 +268,9 @@ impl Node {
         let _ = self.events.send(Event::Stop).await;
         let ended = (&mut self.core).await.context("the core has broken")?;
         self.network.shutdown().await;
+        // Until they have ended the store is in use, and the node cannot be started again.
+        (&mut self.swarm).await.context("the network task has broken")?;
+        (&mut self.listening).await.context("the task that listens to peers has broken")?;
         ended
     }
 
