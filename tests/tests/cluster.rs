@@ -1,20 +1,26 @@
-//! Goal: four real nodes anchor, prove and revoke; they go on without one of them; the same statement is executed once.
+//! Goal: four real nodes anchor, prove and revoke; they go on without one of them; the same statement is executed once; a node
+//! speaks TLS where its configuration says so.
 //!
 //! Method: a script over the command line or the SDK, on nodes in this process with their own stores, keys and loopback ports.
 
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use futures::StreamExt;
 use kvitto_cli::{Exit, KeyFile};
 use kvitto_client::{
-    Answer, Answered, Client, ManyOptions, Moment, Options, Organisation, SignedStatement, Submitted,
+    Answer, Answered, Client, ClientError, ManyOptions, Moment, Options, Organisation, SignedStatement,
+    Submitted,
 };
 use kvitto_ledger::commitment::{DigestAlgorithm, DigestTarget};
 use kvitto_ledger::state::Outcome;
 use kvitto_ledger::statement::{Anchor, AnchorItem};
 use kvitto_ledger::{AccreditationId, Commitment, Envelope, LeafIndex, Record};
+use kvitto_node::config::{Config, TlsConfig};
+use kvitto_node::genesis_file::Timeouts;
+use kvitto_node::node::{Node, Setup};
 use kvitto_node::report::Audit;
-use kvitto_node::sandbox::Sandbox;
+use kvitto_node::sandbox::{Ports, Sandbox};
 use kvitto_tests::world::World;
 use kvitto_verifier::TrustFile;
 use kvitto_verifier::verdict::Anchored;
@@ -207,4 +213,35 @@ async fn a_statement_is_executed_once_whoever_gets_it_however_late() {
     node.submit_final(&school.anchors([99])).await.unwrap();
     assert_eq!(node.checkpoint().await.unwrap().size(), size + 2, "one record, and that of its block");
     world.cluster.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_speaks_tls_where_its_configuration_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let free = Ports { peers: 0, api: 0, operator: 0 };
+    let sandbox = Sandbox::make(folder.path(), &[free], Timeouts::default()).unwrap();
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let member = sandbox.member_folder(0);
+    std::fs::write(member.join("api.crt"), certified.cert.pem()).unwrap();
+    std::fs::write(member.join("api.key"), certified.key_pair.serialize_pem()).unwrap();
+    std::fs::set_permissions(member.join("api.key"), PermissionsExt::from_mode(0o600)).unwrap();
+    let mut config: toml::Table = std::fs::read_to_string(sandbox.config(0)).unwrap().parse().unwrap();
+    let tls = TlsConfig { certificate: "api.crt".into(), key: "api.key".into() };
+    config["api"].as_table_mut().unwrap().insert("tls".into(), toml::Value::try_from(tls).unwrap());
+    std::fs::write(sandbox.config(0), config.to_string()).unwrap();
+
+    let setup = Setup::from_config(&Config::read(&sandbox.config(0)).unwrap(), false).unwrap();
+    let node = Node::start(setup).await.unwrap();
+    let connect = |scheme: &str, options| {
+        let url = format!("{scheme}://localhost:{}", node.api().port());
+        Client::connect(&[url], trust(&sandbox), options).unwrap()
+    };
+    let trusting = Options { ca_pem: Some(certified.cert.pem().into_bytes()), ..Options::default() };
+    assert_eq!(connect("https", trusting).checkpoint().await.unwrap().size(), 3, "the genesis");
+    for scheme in ["http", "https"] {
+        let options = Options { retry_for: Duration::ZERO, ..Options::default() };
+        let error = connect(scheme, options).checkpoint().await.unwrap_err();
+        assert!(matches!(error, ClientError::Unavailable(_)), "{scheme}: {error}");
+    }
+    node.stop().await.unwrap();
 }
