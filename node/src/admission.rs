@@ -38,16 +38,17 @@ impl<R: ReadState> Admission<R> {
         Envelope::decode(bytes, &self.ledger)
     }
 
-    /// Key and signature of a statement, and whether it is for a time that is near by this node's clock (RULES 5.4).
+    /// Key and signature of a statement, and then whether it is for a time that is near by this node's clock (RULES 5.4).
     ///
     /// # Errors
     /// Outer: the state cannot be read. Inner: the rejection, codes 200 to 299, or [`Rejection::StatementNotYet`].
     pub fn verify(&self, envelope: Envelope, now: TimeMs) -> Result<Result<Checked, Rejection>, StateError> {
-        if envelope.statement().not_before.0 > now.0.saturating_add(AHEAD_MS_MAX) {
-            return Ok(Err(Rejection::StatementNotYet));
-        }
         let key = signer_key_bytes(&self.state, &envelope.key_id(), envelope.statement().body.kind())?;
-        Ok(key.and_then(|key| self.keys.read(&key)).and_then(|key| envelope.verify(&key)))
+        let checked = key.and_then(|key| self.keys.read(&key)).and_then(|key| envelope.verify(&key));
+        Ok(checked.and_then(|checked| {
+            let is_near = checked.statement().not_before.0 <= now.0.saturating_add(AHEAD_MS_MAX);
+            if is_near { Ok(checked) } else { Err(Rejection::StatementNotYet) }
+        }))
     }
 }
 
@@ -69,5 +70,36 @@ impl Keys {
         }
         known.insert(*bytes, key);
         Ok(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kvitto_ledger::testing::{Actor, HOUR_MS, Ledger, commitment};
+
+    /// The verdict on a statement by `signer` for an hour from the ledger's clock on, with `change` made to its bytes.
+    fn verdict(signer: &Actor, change: fn(&mut Vec<u8>)) -> Result<(), Rejection> {
+        let mut ledger = Ledger::with_school(1);
+        let now = ledger.clock;
+        let mut statement = ledger.statement(signer.anchors([commitment(1)]));
+        statement.not_before.0 += HOUR_MS;
+        statement.not_after.0 += HOUR_MS;
+        let mut bytes = ledger.signed(signer, &statement);
+        change(&mut bytes);
+        let admission = Admission::new(ledger.world.ledger_id, ledger.state);
+        let envelope = admission.decode(bytes.into())?;
+        admission.verify(envelope, now).expect("memory is readable").map(drop)
+    }
+
+    /// A proposed block is judged in this order; whoever asks a node gets the same first answer.
+    #[test]
+    fn who_signed_comes_before_when() {
+        let school = Actor::new("school");
+        assert_eq!(verdict(&school, |_| ()), Err(Rejection::StatementNotYet));
+        assert_eq!(verdict(&Actor::new("stranger"), |_| ()), Err(Rejection::SignerUnknown));
+        assert_eq!(verdict(&school.with_key("other"), |_| ()), Err(Rejection::KeyUnknown));
+        let other_signature: fn(&mut Vec<u8>) = |bytes| *bytes.last_mut().expect("not empty") ^= 1;
+        assert_eq!(verdict(&school, other_signature), Err(Rejection::SignatureInvalid));
     }
 }
