@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use kvitto_ledger::{Checked, ReadState, Rejection, TimeMs};
+use kvitto_ledger::{Checked, ReadState, Rejection, StateError, TimeMs};
 use kvitto_network::{Event as NetworkEvent, PeerId, Topic, ValidationToken, Verdict};
 use kvitto_replica::{Origin, codec};
 use kvitto_storage::Read;
@@ -25,7 +25,7 @@ const CHECKS_MAX: usize = 2;
 /// a block waits for them.
 const BATCHES_MAX: usize = 64;
 
-/// Brings what the network hears to the replica, until either has stopped, and what is being checked is done with.
+/// Brings what the network hears to the replica, until either has stopped.
 pub(crate) async fn listen<R: Read>(
     mut heard: mpsc::Receiver<NetworkEvent>,
     events: Events,
@@ -33,7 +33,7 @@ pub(crate) async fn listen<R: Read>(
     admission: Admission<R>,
 ) {
     let (batches, waiting) = mpsc::channel(BATCHES_MAX);
-    tokio::spawn(check_batches(waiting, events.clone(), admission));
+    let checks = tokio::spawn(check_batches(waiting, events.clone(), admission));
     while let Some(event) = heard.recv().await {
         let Some(event) = translate(event, &peers) else { continue };
         let brought = match event {
@@ -51,8 +51,9 @@ pub(crate) async fn listen<R: Read>(
             break;
         }
     }
-    // Whoever waits for this task wants to know that nothing reads the state any more. The semaphore is never closed.
-    let _ = batches.acquire_many(BATCHES_MAX as u32).await;
+    drop(batches);
+    // Whoever waits for this task wants to know that nothing reads the state any more; a check that broke does not, either.
+    let _ = checks.await;
 }
 
 /// Checks batches of statements, some at a time, until nobody brings any more.
@@ -62,13 +63,20 @@ async fn check_batches<R: Read>(mut batches: mpsc::Receiver<Batch>, events: Even
         let Ok(permit) = Arc::clone(&checks).acquire_owned().await else { return };
         let (admission, events) = (admission.clone(), events.clone());
         tokio::task::spawn_blocking(move || {
-            let take = |checked| events.blocking_send(Event::Submit(checked, Origin::Peer)).is_ok();
-            if let Some(verdict) = admit(&bytes, &admission, now(), take) {
+            let hand_on = |checked| match checked {
+                // The core is gone when the node stops.
+                Ok(checked) => _ = events.blocking_send(Event::Submit(checked, Origin::Peer)),
+                Err(rejection) => tracing::debug!(%rejection, "a gossiped statement is left out"),
+            };
+            // Where the store cannot be read, the replica will find out, too, and stop the node.
+            if let Ok(verdict) = admit(&bytes, &admission, now(), hand_on) {
                 token.answer(verdict);
             }
             drop(permit);
         });
     }
+    // The semaphore is never closed.
+    let _ = checks.acquire_many(CHECKS_MAX as u32).await;
 }
 
 enum Heard {
@@ -103,35 +111,35 @@ fn translate(event: NetworkEvent, peers: &PeerTable) -> Option<Heard> {
     })
 }
 
-/// Checks every statement of a batch, and has the good ones taken. One that no honest peer would have forwarded makes the batch
-/// rejected; one that this node's state does not allow (it may lag behind) is left out. `None` when the node stops.
-fn admit<R: ReadState>(
+/// Checks every statement of a batch, in order, and hands it on as soon as it is: for the replica, or with the reason why not.
+///
+/// What comes back is for the peers: one statement that no honest peer would have forwarded makes the batch rejected; one that this
+/// node's state does not allow (it may lag behind) is left out.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn admit<R: ReadState>(
     bytes: &[u8],
     admission: &Admission<R>,
     now: TimeMs,
-    mut take: impl FnMut(Checked) -> bool,
-) -> Option<Verdict> {
-    let Ok(batch) = codec::Statements::decode(bytes) else { return Some(Verdict::Reject) };
+    mut hand_on: impl FnMut(Result<Checked, Rejection>),
+) -> Result<Verdict, StateError> {
+    let Ok(batch) = codec::Statements::decode(bytes) else { return Ok(Verdict::Reject) };
     let mut verdict = Verdict::Accept;
     for statement in batch.0 {
-        let Ok(envelope) = admission.decode(statement) else {
-            verdict = Verdict::Reject;
-            continue;
+        let checked = match admission.decode(statement) {
+            Ok(envelope) => admission.verify(envelope, now)?,
+            Err(rejection) => Err(rejection),
         };
-        // Where the store cannot be read, the replica will find out, too, and stop the node.
-        match admission.verify(envelope, now).ok()? {
-            Ok(checked) => {
-                if !take(checked) {
-                    return None;
-                }
-            }
-            // A key id never names another key, so that is true in every state.
-            Err(Rejection::SignatureInvalid) => verdict = Verdict::Reject,
+        match &checked {
+            Ok(_) => {}
+            Err(rejection) if rejection.is_for_ever() => verdict = Verdict::Reject,
             Err(_) if verdict == Verdict::Accept => verdict = Verdict::Ignore,
             Err(_) => {}
         }
+        hand_on(checked);
     }
-    Some(verdict)
+    Ok(verdict)
 }
 
 #[cfg(test)]
@@ -169,11 +177,9 @@ mod tests {
         let bytes = codec::Statements(statements.collect()).encode();
         let admission = Admission::new(ledger.world.ledger_id, ledger.state.clone());
         let mut taken = 0;
-        let verdict = admit(&bytes, &admission, ledger.clock, |_| {
-            taken += 1;
-            true
-        });
-        assert_eq!((verdict, taken), (Some(expected), expected_taken), "{batch:?}");
+        let hand_on = |checked: Result<_, _>| taken += usize::from(checked.is_ok());
+        let verdict = admit(&bytes, &admission, ledger.clock, hand_on).expect("memory is readable");
+        assert_eq!((verdict, taken), (expected, expected_taken), "{batch:?}");
     }
 
     #[test]
@@ -188,13 +194,11 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_batch_are_rejected_and_a_stopped_node_says_nothing() {
-        let mut ledger = Ledger::new(1);
+    fn bytes_that_are_no_batch_are_rejected() {
+        let ledger = Ledger::new(1);
         let admission = Admission::new(ledger.world.ledger_id, ledger.state.clone());
-        assert_eq!(admit(b"no batch", &admission, ledger.clock, |_| true), Some(Verdict::Reject));
-        let root = ledger.root.clone();
-        let onboard = root.onboards(&Actor::new("school"), &ledger.world.ledger_id);
-        let bytes = codec::Statements(vec![ledger.sign(&root, onboard).bytes().clone()]).encode();
-        assert_eq!(admit(&bytes, &admission, ledger.clock, |_| false), None);
+        let nothing = |_| panic!("there is no statement in it");
+        let verdict = admit(b"no batch", &admission, ledger.clock, nothing).expect("memory is readable");
+        assert_eq!(verdict, Verdict::Reject);
     }
 }

@@ -7,7 +7,7 @@
 //!                                             core: the one task that owns the replica
 //! ```
 
-mod admission;
+pub mod admission;
 pub mod args;
 pub mod check_command;
 pub mod cluster;
@@ -19,7 +19,7 @@ mod evidence;
 mod file;
 pub mod genesis_command;
 pub mod genesis_file;
-mod gossip;
+pub mod gossip;
 pub mod init;
 pub mod keys;
 pub mod localnet;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use kvitto_ledger::testing::{MemberKeys, World};
-use kvitto_ledger::{Header, HeaderId, LedgerId, TimeMs, execute};
+use kvitto_ledger::{BlockBody, Header, HeaderId, LedgerId, TimeMs, execute};
 use kvitto_merkle::Checkpoint;
 use kvitto_merkle::note::cosignature_message;
 use malachitebft_core_types::{NilOrVal, Round, SignedMessage, VoteType};
 
 use super::{Cluster, cluster::peer};
-use crate::codec::{CosignatureMessage, Request, encode_proposal, encode_vote};
+use crate::codec::{BodyMessage, CosignatureMessage, Request, encode_proposal, encode_vote};
 use crate::engine::context::{Address, Height, Proposal, Value, Vote};
 use crate::input::{Input, ReplyToken, Topic, VerdictToken};
 use crate::signer::{Head, Point, Step};
@@ -110,5 +110,12 @@ impl Liar {
     pub fn tell(&self, cluster: &mut Cluster, to: usize, topic: Topic, bytes: impl Into<Arc<[u8]>>) {
         let (from, token) = (peer(self.member), VerdictToken(0));
         cluster.input(to, Input::Gossip { topic, from, token, bytes: bytes.into() });
+    }
+
+    /// Pushes the body of a block to one node.
+    pub fn push_body(&self, cluster: &mut Cluster, to: usize, header: &Header, body: &BlockBody) {
+        let message = BodyMessage { header: header.clone(), body: body.encode().into() };
+        let (from, token) = (peer(self.member), ReplyToken(0));
+        cluster.input(to, Input::Request { from, token, bytes: Request::Body(message).encode().into() });
     }
 }
