@@ -5,6 +5,7 @@ mod bombs;
 mod ed25519;
 mod envelope;
 mod payload;
+mod shared_cbor;
 mod vectors;
 
 use kvitto_ledger::codec::encode;
