@@ -147,3 +147,31 @@ pub(crate) fn is_country(country: &str) -> bool {
 pub(crate) fn ensure(holds: bool, otherwise: Rejection) -> Result<(), Rejection> {
     if holds { Ok(()) } else { Err(otherwise) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kvitto_merkle::sha256;
+    use unicode_normalization::UNICODE_VERSION;
+    use unicode_normalization::char::{canonical_combining_class, decompose_canonical};
+
+    /// Which names are legal depends on tables of the compiler and of a crate. What determines NFC is each character's class and
+    /// canonical decomposition, and whether it may stand in NFC at all; the verdict covers control characters and spaces.
+    ///
+    /// Another digest is another version of the rules: a node with it could refuse a block that others accept.
+    #[test]
+    fn the_tables_behind_legal_names_are_frozen() {
+        let mut table = Vec::new();
+        for c in '\0'..=char::MAX {
+            let verdicts = [is_legal_name(c.encode_utf8(&mut [0; 4])), is_legal_name(&format!("a{c}"))];
+            table.extend(verdicts.map(u8::from));
+            table.push(canonical_combining_class(c));
+            decompose_canonical(c, |part| table.extend(u32::from(part).to_be_bytes()));
+        }
+        assert_eq!(
+            sha256(&[&table]).to_string(),
+            "854fbfa312dcc166cd5879920995f19c972708ae8cb3e11c19ea1c61a3a4564a",
+            "the tables of Unicode {UNICODE_VERSION:?}"
+        );
+    }
+}
