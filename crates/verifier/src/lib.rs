@@ -33,4 +33,4 @@ pub use receipt::Receipt;
 pub use refusal::Refusal;
 pub use trust::{TrustError, TrustFile};
 pub use verdict::{Overall, Verdict};
-pub use verify::{Question, verify};
+pub use verify::{Question, Signed, signed_by_quorum, verify};

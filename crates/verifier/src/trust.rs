@@ -16,7 +16,7 @@ use kvitto_merkle::Note;
 use kvitto_merkle::note::NoteError;
 use serde::Serialize;
 
-pub use epoch::{Closing, Epoch, MemberCosignature};
+pub use epoch::{Closing, Epoch};
 pub(crate) use epoch::{freshness_s, verify_strict};
 
 use crate::json::{self, JsonError};
@@ -223,6 +223,8 @@ impl TrustFile {
 fn quorum_freshness(epoch: &Epoch, note: &Note, closed: usize) -> Result<u64, TrustError> {
     let cosignatures =
         epoch.cosignatures(note).map_err(|source| TrustError::ClosingSignature { epoch: closed, source })?;
-    let fresh_at_s = freshness_s(&cosignatures, epoch.config().quorum());
+    // Without a time that it is, no line is ahead of it.
+    let times = cosignatures.iter().filter_map(|one| one.latest_s(u64::MAX)).collect();
+    let fresh_at_s = freshness_s(times, epoch.config().quorum());
     fresh_at_s.ok_or(TrustError::ClosingQuorum { epoch: closed })
 }

@@ -251,7 +251,7 @@ pub struct CheckpointFinding {
     pub age_s: u64,
     /// Whether that is at most the given greatest age.
     pub fresh: bool,
-    /// The members that cosigned, in the order of their lines.
+    /// The members that cosigned, in the order of their first lines.
     pub signed_by: Vec<String>,
     /// How many members there are.
     pub members: usize,

@@ -26,6 +26,8 @@ mod compare;
 
 mod conclude;
 
+pub use quorum::{Signed, signed_by_quorum};
+
 use crate::receipt::Receipt;
 use crate::refusal::Refusal;
 use crate::trust::TrustFile;
@@ -64,7 +66,7 @@ pub fn verify(
     question: &Question,
 ) -> Result<Verdict, Refusal> {
     let head = checkpoint::open(receipt, trust)?;
-    let signed = quorum::check(&head, question.at_s)?;
+    let signed = signed_by_quorum(head.note, head.epoch, question.at_s)?;
     let blocks = block::check(&head.tree, receipt)?;
     let period = block::period(&blocks, &signed, question.as_of_s)?;
     let anchored = anchored::check(&head.tree, &receipt.anchored)?;

@@ -13,8 +13,8 @@ pub type VerifySignature<'a> = &'a dyn Fn(&[u8; 32], &[u8], &[u8; 64]) -> bool;
 pub struct VerifiedSignature {
     /// The key.
     pub key: VerifierKey,
-    /// When a cosigner signed, in seconds since the Unix epoch; `None` for a key of type 0x01.
-    pub timestamp_s: Option<u64>,
+    /// When a cosigner signed, in seconds since the Unix epoch, in the order of its lines; empty for a key of type 0x01.
+    pub times_s: Vec<u64>,
 }
 
 /// The note cannot be relied on.
@@ -44,8 +44,8 @@ pub enum NoteError {
 /// Finds which of `keys` signed the note.
 ///
 /// Lines of unknown keys are ignored; one bad line of a known key rejects the whole note. Each key
-/// is counted once, by its bytes and type, with its latest timestamp; the order is that of the
-/// note's lines. Quorums and the age of timestamps are the caller's to judge.
+/// is counted once, by its bytes and type, with the times of all its lines; the order is that of the
+/// keys' first lines. Quorums and the age of timestamps are the caller's to judge.
 ///
 /// # Errors
 /// [`NoteError`]; in particular when not a single known key signed.
@@ -61,7 +61,7 @@ pub fn verify_note(
         let found = found
             .ok_or_else(|| NoteError::BadSignature { name: line.name().clone(), key_id: line.key_id() })?;
         match verified.iter_mut().find(|earlier| same_signer(&earlier.key, key)) {
-            Some(earlier) => earlier.timestamp_s = earlier.timestamp_s.max(found.timestamp_s),
+            Some(earlier) => earlier.times_s.extend(found.times_s),
             None => verified.push(found),
         }
     }
@@ -94,7 +94,7 @@ fn verify_line(
         }
     };
     let good = verify(key.public_key(), &message, &signature);
-    good.then(|| VerifiedSignature { key: key.clone(), timestamp_s })
+    good.then(|| VerifiedSignature { key: key.clone(), times_s: timestamp_s.into_iter().collect() })
 }
 
 fn same_signer(one: &VerifierKey, other: &VerifierKey) -> bool {

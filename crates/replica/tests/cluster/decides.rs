@@ -52,7 +52,7 @@ fn the_published_note_carries_a_log_line_and_a_quorum_of_cosignatures() {
         PublicKey::new(&KeyBytes(*key)).is_ok_and(|key| key.verifies(message, &Signature(*signature)))
     };
     let verified = verify_note(&note, &keys, &verify).expect("every line verifies");
-    let times: Vec<_> = verified.iter().filter_map(|line| line.timestamp_s).collect();
+    let times: Vec<_> = verified.iter().flat_map(|signer| &signer.times_s).collect();
     assert_eq!(verified.len() - times.len(), 1, "one line of the log");
     assert_eq!(times.len(), 4);
     // Made anew every 10 s, though nothing happens: the third largest timestamp counts (RULES 3.3).

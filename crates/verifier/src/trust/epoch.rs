@@ -30,13 +30,20 @@ pub struct Closing {
     pub(super) fresh_at_s: u64,
 }
 
-/// A member's good cosignature.
+/// A member's good cosignatures on one checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MemberCosignature {
+pub(crate) struct MemberCosignatures {
     /// The member's name.
-    pub member: String,
-    /// When it signed, in seconds since 1970-01-01T00:00:00Z.
-    pub timestamp_s: u64,
+    pub(crate) member: String,
+    /// When it signed, in seconds since 1970-01-01T00:00:00Z; never empty.
+    times_s: Vec<u64>,
+}
+
+impl MemberCosignatures {
+    /// The latest time that is not after `until_s`.
+    pub(crate) fn latest_s(&self, until_s: u64) -> Option<u64> {
+        self.times_s.iter().copied().filter(|time_s| *time_s <= until_s).max()
+    }
 }
 
 impl Epoch {
@@ -86,18 +93,18 @@ impl Epoch {
         self.closing.as_ref()
     }
 
-    /// The members whose cosignature is on `note`, in the order of its lines, each member once.
+    /// The members whose cosignature is on `note`, in the order of their first lines, each member once.
     ///
     /// # Errors
     /// [`NoteError::BadSignature`]: a line of a member's key does not verify. [`NoteError::NoKnownSignature`]: there is none.
-    pub fn cosignatures(&self, note: &Note) -> Result<Vec<MemberCosignature>, NoteError> {
+    pub(crate) fn cosignatures(&self, note: &Note) -> Result<Vec<MemberCosignatures>, NoteError> {
         let verified = verify_note(note, &self.cosigners, &|key, message, signature| {
             let key = self.public_keys.iter().find(|public| public.bytes().0 == *key);
             key.is_some_and(|key| key.verifies(message, &Signature(*signature)))
         })?;
-        let named = verified.into_iter().filter_map(|signature| {
-            let member = signature.key.name().to_string();
-            signature.timestamp_s.map(|timestamp_s| MemberCosignature { member, timestamp_s })
+        let named = verified.into_iter().map(|signature| MemberCosignatures {
+            member: signature.key.name().to_string(),
+            times_s: signature.times_s,
         });
         Ok(named.collect())
     }
@@ -135,11 +142,10 @@ impl Closing {
     }
 }
 
-/// RULES 3.3: the q-th largest time; `None` where fewer than q signed.
-pub(crate) fn freshness_s(cosignatures: &[MemberCosignature], quorum: usize) -> Option<u64> {
-    let mut times: Vec<u64> = cosignatures.iter().map(|one| one.timestamp_s).collect();
-    times.sort_unstable_by(|a, b| b.cmp(a));
-    times.get(quorum.checked_sub(1)?).copied()
+/// RULES 3.3: the q-th largest of the members' times, one for each; `None` where fewer than q signed.
+pub(crate) fn freshness_s(mut times_s: Vec<u64>, quorum: usize) -> Option<u64> {
+    times_s.sort_unstable_by(|a, b| b.cmp(a));
+    times_s.get(quorum.checked_sub(1)?).copied()
 }
 
 /// The ledger's one way to check an Ed25519 signature, as notes need it.
