@@ -290,6 +290,13 @@ pub(crate) fn cosignature(text: &str, member: u8, name: &str, timestamp_s: u64) 
     NoteSignature::of_cosigner(&verifier, &Cosignature { timestamp_s, signature })
 }
 
+/// A member's line with a cosignature of the forger's making.
+pub(crate) fn cosignature_line(member: u8, cosignature: Cosignature) -> NoteSignature {
+    let name = member_name(member);
+    let verifier = verifier_key(&name, SignatureType::CosignatureV1, member, KeyRole::Cosignature);
+    NoteSignature::of_cosigner(&verifier, &cosignature)
+}
+
 fn verifier_key(name: &str, signature_type: SignatureType, member: u8, role: KeyRole) -> VerifierKey {
     let public = member_key(member, role).public().bytes();
     VerifierKey::new(name.parse().expect("a name"), signature_type, public.0)

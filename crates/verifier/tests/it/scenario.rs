@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use kvitto_ledger::commitment::{DigestAlgorithm, DigestTarget, Opening, SaltKey};
 use kvitto_ledger::credential::{Credential, ReadOptions};
+use kvitto_ledger::record::AccreditationRecord;
 use kvitto_ledger::scope::Role;
 use kvitto_ledger::statement::Body;
 use kvitto_ledger::statement::body::{
@@ -11,7 +12,7 @@ use kvitto_ledger::statement::body::{
     SetAccreditationStatus, SetStatus, StatusCode, StatusItem, StatusTarget,
 };
 use kvitto_ledger::statement::envelope::sign_possession;
-use kvitto_ledger::{Commitment, LedgerId, Position, TimeMs};
+use kvitto_ledger::{Commitment, LedgerId, Position, RecordBody, TimeMs};
 use kvitto_merkle::status::StatusValue;
 use kvitto_verifier::receipt::{Receipt, ReceiptOpening};
 use kvitto_verifier::{Question, TrustFile};
@@ -30,6 +31,8 @@ pub(crate) const COMPROMISED: Org = Org(0xb2);
 pub(crate) const PAUSED: Org = Org(0xb3);
 /// Its accreditation is withdrawn from a time after it anchored.
 pub(crate) const CLOSED: Org = Org(0xb4);
+/// In Germany, known by its number in the business register there.
+const REGISTERED: Org = Org(0xb5);
 
 /// The first position of the reservation that is used.
 pub(crate) const RESERVED: Position = Position(500);
@@ -74,7 +77,16 @@ impl Scenario {
         self.receipt_in(&self.history, item, block, as_of)
     }
 
-    /// The same, of a history that a forger changed.
+    /// The newest record of an organisation's `n`-th accreditation, and its place in the log.
+    pub(crate) fn accreditation(&self, org: Org, n: u8) -> (u64, AccreditationRecord) {
+        let key = (org.did(), org.accreditation(n));
+        let is = |body: &RecordBody| matches!(body, RecordBody::Accreditation(record) if (record.subject, record.id) == key);
+        let index = self.history.find(self.history.size(LAST), is).expect("recorded");
+        let RecordBody::Accreditation(record) = self.history.record(index).body else { unreachable!() };
+        (index, record)
+    }
+
+    /// An honest receipt of a history that a forger changed.
     pub(crate) fn receipt_in(
         &self,
         history: &History,
@@ -143,6 +155,15 @@ fn items() -> BTreeMap<&'static str, Item> {
     );
     let stranger = r#"{"id": "https://university.example/", "legalName": {"en": "University of Somewhere Else"}, "vatIdentifier": {"notation": "SE999999999901"}}"#;
     let vat = r#"{"id": "https://testskolan.example/", "legalName": {"en": "The Test School"}, "vatIdentifier": {"notation": "SE 556000 0001 01"}}"#;
+    let register = |country: &str| {
+        let country = format!(r#""http://publications.europa.eu/resource/authority/country/{country}""#);
+        format!(
+            r#"{{"legalName": {{"de": "Fünfte Schule"}}, "registration": {{"notation": "HRB 12345", "spatial": {{"id": {country}}}}}}}"#
+        )
+    };
+    let countryless = r#"{"legalName": {"de": "Fünfte Schule"}, "registration": {"notation": "HRB 12345"}}"#;
+    let two_spellings = r#"{"legalName": {"en": "The Test School"}, "vatIdentifier": [{"notation": "SE556000000101"}, {"notation": "SE 556000-0001 01"}]}"#;
+    let two_numbers = r#"{"legalName": {"en": "The Test School"}, "vatIdentifier": [{"notation": "SE556000000101"}, {"notation": "SE999999999901"}]}"#;
     let compact = {
         use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
         let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
@@ -172,6 +193,11 @@ fn items() -> BTreeMap<&'static str, Item> {
         ("compromised", credential(18, &named(COMPROMISED, "Andra skolan AB"), TYPE, ""), Jcs, false),
         ("paused", credential(19, &named(PAUSED, "Tredje skolan AB"), TYPE, ""), Jcs, false),
         ("closed", credential(20, &named(CLOSED, "Fjärde skolan AB"), TYPE, ""), Jcs, false),
+        ("registered", credential(21, &register("DEU"), TYPE, ""), Jcs, false),
+        ("registered-elsewhere", credential(22, &register("FIN"), TYPE, ""), Jcs, false),
+        ("registered-somewhere", credential(23, countryless, TYPE, ""), Jcs, false),
+        ("two-spellings", credential(24, two_spellings, TYPE, ""), Jcs, false),
+        ("two-numbers", credential(25, two_numbers, TYPE, ""), Jcs, false),
     ];
     sources.into_iter().map(|(name, bytes, target, bare)| (name, item(name, bytes, target, bare))).collect()
 }
@@ -201,7 +227,9 @@ fn item(name: &str, bytes: Vec<u8>, target: DigestTarget, bare: bool) -> Item {
 fn ledger(items: &BTreeMap<&'static str, Item>) -> Ledger {
     let mut ledger = Ledger::new();
     let id = ledger.genesis.ledger_id();
-    let onboard = |sponsor, org, name, number| onboard(&id, sponsor, org, name, number);
+    let vat = |number: &str| LegalIdentifier { scheme: "VATRegistration".into(), value: number.into() };
+    let onboard = |sponsor, org, name, number| onboard(&id, sponsor, org, name, vat(number), "SE");
+    let registered = LegalIdentifier { scheme: "businessRegistration".into(), value: "HRB 12345".into() };
     ledger.block(
         MINUTES[1],
         vec![
@@ -216,11 +244,13 @@ fn ledger(items: &BTreeMap<&'static str, Item>) -> Ledger {
             onboard(TAO, COMPROMISED, "Andra skolan AB", "SE556000000201"),
             onboard(TAO, PAUSED, "Tredje skolan AB", "SE556000000301"),
             onboard(TAO, CLOSED, "Fjärde skolan AB", "SE556000000401"),
+            self::onboard(&id, TAO, REGISTERED, "Fünfte Schule", registered, "DE"),
             accredit(TAO, SCHOOL, 0, Role::Ti, &[TYPE], 2),
             accredit(TAO, SCHOOL, 1, Role::Ti, &[DIPLOMA], 2),
             accredit(TAO, COMPROMISED, 0, Role::Ti, &[TYPE], 2),
             accredit(TAO, PAUSED, 0, Role::Ti, &[TYPE], 2),
             accredit(TAO, CLOSED, 0, Role::Ti, &[TYPE], 2),
+            accredit(TAO, REGISTERED, 0, Role::Ti, &[TYPE], 2),
         ],
     );
     let reserve = Reserve { accreditation: SCHOOL.accreditation(0), count: 1100 };
@@ -255,15 +285,22 @@ fn ledger(items: &BTreeMap<&'static str, Item>) -> Ledger {
     ledger
 }
 
-fn onboard(ledger: &LedgerId, sponsor: Org, org: Org, name: &str, number: &str) -> (Org, Body) {
+fn onboard(
+    ledger: &LedgerId,
+    sponsor: Org,
+    org: Org,
+    name: &str,
+    legal_identifier: LegalIdentifier,
+    country: &str,
+) -> (Org, Body) {
     let (key, sponsor_accreditation) = (org.key().public().bytes(), sponsor.accreditation(0));
     let possession = Possession { subject: org.did(), key, sponsor: sponsor.did(), sponsor_accreditation };
     let body = Onboard {
         subject: org.did(),
         key,
         legal_name: name.into(),
-        legal_identifier: LegalIdentifier { scheme: "VATRegistration".into(), value: number.into() },
-        country: "SE".into(),
+        legal_identifier,
+        country: country.into(),
         sponsor_accreditation,
         possession: serde_bytes::ByteBuf::from(sign_possession(&possession, &org.key(), ledger)),
     };
@@ -325,8 +362,12 @@ fn anchors(items: &BTreeMap<&'static str, Item>) -> Vec<(Org, Body)> {
         "nameless",
         "other-type",
         "ended",
+        "two-spellings",
+        "two-numbers",
     ];
-    let plain: Vec<&Item> = plain.iter().map(|name| &items[name]).collect();
+    let registered = ["registered", "registered-elsewhere", "registered-somewhere"];
+    let [plain, registered] =
+        [&plain[..], &registered].map(|names| names.iter().map(|name| &items[name]).collect::<Vec<_>>());
     vec![
         anchor(SCHOOL, 0, TYPE, &plain, None),
         anchor(SCHOOL, 0, TYPE, &[&items["suspended"]], None),
@@ -338,5 +379,6 @@ fn anchors(items: &BTreeMap<&'static str, Item>) -> Vec<(Org, Body)> {
         anchor(COMPROMISED, 0, TYPE, &[&items["compromised"]], None),
         anchor(PAUSED, 0, TYPE, &[&items["paused"]], None),
         anchor(CLOSED, 0, TYPE, &[&items["closed"]], None),
+        anchor(REGISTERED, 0, TYPE, &registered, None),
     ]
 }

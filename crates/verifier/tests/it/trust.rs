@@ -1,10 +1,13 @@
 //! Trust files hold together, or are refused.
 
+use kvitto_ledger::genesis::{GenesisError, KeyRole, MemberKey};
+use kvitto_ledger::ids::{KeyBytes, Signature};
 use kvitto_verifier::{TrustError, TrustFile};
 use serde_json::{Value, json};
 
+use crate::cases::forged::lenient::NEUTRAL;
 use crate::history::{Signers, sign};
-use crate::ledger::config;
+use crate::ledger::{ORIGIN, config, member_key, member_name};
 use crate::scenario::{LAST, Scenario, lines, signers};
 
 fn reread(value: &Value) -> Result<TrustFile, TrustError> {
@@ -90,19 +93,37 @@ fn what_does_not_hold_together_is_refused() {
     );
 }
 
+/// A trust file in which only one key is wrong: a point of small order, whose "proof" a lenient implementation takes.
+pub(crate) fn with_small_order_key(s: &Scenario) -> String {
+    let mut genesis = s.trust.genesis().clone();
+    let proof = Signature([NEUTRAL, [0; 32]].concat().try_into().expect("64 bytes"));
+    let key = KeyBytes(NEUTRAL);
+    genesis.config.members[3].cosignature = MemberKey { key, proof };
+    let mut file: Value = serde_json::from_str(&s.trust.to_json()).expect("JSON");
+    file["ledger_id"] = json!(genesis.ledger_id());
+    file["epochs"][0]["config_hash"] = json!(genesis.config.hash());
+    file["epochs"][0]["members"][3]["cosignature"] = json!({ "key": key, "proof": proof });
+    format!("{file:#}\n")
+}
+
+#[test]
+fn a_key_of_small_order_is_refused() {
+    let refused = TrustFile::from_json(with_small_order_key(&Scenario::new()).as_bytes());
+    let Err(TrustError::Config { epoch: 0, source: GenesisError::MemberKey { member, role } }) = refused
+    else {
+        panic!("{refused:?}");
+    };
+    assert_eq!((member.as_str(), role), (member_name(3).as_str(), "cosignature"));
+}
+
 #[test]
 fn a_key_that_changes_hands_is_refused() {
     let s = Scenario::new();
     let mut next = config(&[1, 2, 3, 4]);
     // Member 4 takes over the key of member 0, and even has it prove itself under the new name.
-    let key = crate::ledger::member_key(0, kvitto_ledger::genesis::KeyRole::Cosignature);
+    let key = member_key(0, KeyRole::Cosignature);
     let name = next.members[3].name.clone();
-    next.members[3].cosignature = kvitto_ledger::genesis::MemberKey::prove(
-        &key,
-        crate::ledger::ORIGIN,
-        kvitto_ledger::genesis::KeyRole::Cosignature,
-        &name,
-    );
+    next.members[3].cosignature = MemberKey::prove(&key, ORIGIN, KeyRole::Cosignature, &name);
     let closing = s.history.note(LAST, &Signers { logs: vec![], cosigners: signers(LAST, &[0, 1, 2, 3]) });
     let error = s.trust.clone().with_epoch(closing, next).expect_err("reused");
     assert!(matches!(error, TrustError::KeyReused(_)), "{error:?}");

@@ -95,6 +95,7 @@ fn files(s: &Scenario) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     files.insert(trust_file(Trust::First).to_owned(), s.trust.to_json().into_bytes());
     files.insert(trust_file(Trust::Later).to_owned(), s.trust_later.to_json().into_bytes());
+    files.insert("trust-small-order-key.json".into(), crate::trust::with_small_order_key(s).into_bytes());
     for item in s.items.values() {
         files.insert(item.file.clone(), item.bytes.clone());
     }
@@ -157,6 +158,11 @@ fn read(folder: &Path, prefix: &str, found: &mut BTreeMap<String, Vec<u8>>) {
             found.insert(path, std::fs::read(entry.path()).expect("readable"));
         }
     }
+}
+
+#[test]
+fn the_committed_trust_file_with_a_key_of_small_order_is_refused() {
+    assert!(TrustFile::from_json(&COMMITTED["trust-small-order-key.json"]).is_err());
 }
 
 /// Reads the files only, as a test of another verifier would.

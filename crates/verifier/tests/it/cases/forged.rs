@@ -7,6 +7,8 @@ mod files;
 
 mod checkpoint;
 
+pub(crate) mod lenient;
+
 mod status;
 
 mod commitment;
@@ -105,6 +107,7 @@ pub(crate) fn cases(s: &Scenario) -> Vec<Case> {
         checkpoint::checkpoints(s),
         checkpoint::epochs(s),
         checkpoint::cosignatures(s),
+        lenient::signatures(s),
         status::blocks(s),
         status::chunks(s),
         status::statuses(s),

@@ -1,10 +1,11 @@
 //! Receipts as nodes make them, and what a verifier is told.
 
+use kvitto_merkle::status::StatusValue;
 use kvitto_verifier::Question;
 
 use super::{Case, Expected, Trust};
 use crate::history::Signers;
-use crate::scenario::{LAST, NEXT_EPOCH, Scenario, block_s, minute_s, question, signers};
+use crate::scenario::{LAST, NEXT_EPOCH, Scenario, TAO, block_s, minute_s, question, signers};
 
 fn case(
     name: &'static str,
@@ -39,10 +40,19 @@ fn newest(
 }
 
 pub(crate) fn cases(s: &Scenario) -> Vec<Case> {
-    [statuses(s), accreditations(s), comparisons(s), times(s), ages(s), openings(s), epochs(s)]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        statuses(s),
+        accreditations(s),
+        comparisons(s),
+        times(s),
+        ages(s),
+        cosignatures(s),
+        openings(s),
+        epochs(s),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn statuses(s: &Scenario) -> Vec<Case> {
@@ -103,6 +113,20 @@ fn accreditations(s: &Scenario) -> Vec<Case> {
             )
             .receipt(&receipt)
         },
+        {
+            let mut history = s.history.clone();
+            let accreditor = s.accreditation(TAO, 0).1.position;
+            history.edit_statuses(LAST, |end| end.chunks[0].set(accreditor.0, StatusValue::Revoked));
+            case(
+                "withdrawal-above-left-out",
+                "8.5",
+                "the accreditor's accreditation is withdrawn, its withdrawal is not there: all below counts as never given",
+                Some("clear"),
+                "not_in_order",
+                &["NOT_ACCREDITED_THEN"],
+            )
+            .receipt(&s.receipt_in(&history, "clear", LAST, None))
+        },
     ]
 }
 
@@ -121,6 +145,39 @@ fn comparisons(s: &Scenario) -> Vec<Case> {
             &["ISSUER_DIFFERS"],
         ),
         newest(s, "by-number", "8.6", "the issuer is named by its VAT number", "in_order", &[]),
+        newest(s, "two-spellings", "8.6", "the same VAT number in two spellings", "in_order", &[]),
+        newest(
+            s,
+            "two-numbers",
+            "8.6",
+            "beside the organisation's VAT number the credential names another one",
+            "not_in_order",
+            &["ISSUER_DIFFERS"],
+        ),
+        newest(
+            s,
+            "registered",
+            "8.6",
+            "the issuer is named by its national number and country",
+            "in_order",
+            &[],
+        ),
+        newest(
+            s,
+            "registered-elsewhere",
+            "8.6",
+            "the credential names the same number in another country's register",
+            "cannot_tell",
+            &["ISSUER_UNCLEAR"],
+        ),
+        newest(
+            s,
+            "registered-somewhere",
+            "8.6",
+            "the credential names a national number without its country",
+            "cannot_tell",
+            &["ISSUER_UNCLEAR"],
+        ),
         newest(s, "nameless", "8.6", "the credential names no issuer", "cannot_tell", &["ISSUER_UNCLEAR"]),
         newest(
             s,
@@ -248,6 +305,33 @@ fn ages(s: &Scenario) -> Vec<Case> {
             case.question = question(4);
             case
         },
+    ]
+}
+
+/// The time of the question is 40 s after the block: lines up to 100 s after it count.
+fn cosignatures(s: &Scenario) -> Vec<Case> {
+    let with_lines = |name, about, lines: &[(u8, u64)]| {
+        let mut receipt = s.receipt("clear", LAST, None);
+        let cosigners = lines.iter().map(|(member, after_s)| (*member, block_s(LAST) + after_s)).collect();
+        receipt.anchored.tlog_proof.checkpoint = s.history.note(LAST, &Signers { logs: vec![0], cosigners });
+        case(name, "3.3", about, Some("clear"), "in_order", &[]).receipt(&receipt)
+    };
+    vec![
+        with_lines(
+            "sixty-seconds-ahead",
+            "a line 60 s ahead of the given time counts",
+            &[(0, 10), (1, 11), (2, 100)],
+        ),
+        with_lines(
+            "also-a-line-ahead",
+            "a member's line that is 61 s ahead does not hide its acceptable one",
+            &[(0, 10), (1, 11), (2, 12), (2, 101)],
+        ),
+        with_lines(
+            "several-lines-of-one-member",
+            "of several lines of one member the latest counts, once",
+            &[(2, 14), (0, 30), (0, 10), (1, 20), (2, 12), (1, 101)],
+        ),
     ]
 }
 

@@ -12,19 +12,10 @@ use crate::history::History;
 use crate::ledger::{GENESIS_MS, Org, ROOT, YEAR_MS};
 use crate::scenario::{CLOSED, COMPROMISED, DIPLOMA, LAST, PAUSED, SCHOOL, Scenario, TAO, lines, minute_s};
 
-/// Index of the newest accreditation record of an organisation.
-fn accreditation_of(s: &Scenario, org: Org, n: u8) -> u64 {
-    let is = |body: &RecordBody| {
-        matches!(body, RecordBody::Accreditation(record)
-            if (record.subject, record.id) == (org.did(), org.accreditation(n)))
-    };
-    s.history.find(s.history.size(LAST), is).expect("recorded")
-}
-
 pub(super) fn chains(s: &Scenario) -> Vec<Case> {
     let mut f = Forger::new(s, "clear", "8.5");
     let size = s.history.size(LAST);
-    let link = |org, n| s.history.leaf_proof(accreditation_of(s, org, n), size);
+    let link = |org, n| s.history.leaf_proof(s.accreditation(org, n).0, size);
     f.change("no-chain", "no accreditations", "CHAIN_LENGTH", |receipt| receipt.chain.clear());
     f.change("long-chain", "nine links", "CHAIN_LENGTH", |receipt| {
         let tao = receipt.chain[1].clone();
@@ -131,7 +122,7 @@ pub(super) fn links(s: &Scenario) -> Vec<Case> {
         f.add(name, about, reason, &receipt);
     };
     for (name, about, reason, org, change) in EDITS {
-        edit(name, about, reason, accreditation_of(s, *org, 0), &|body| {
+        edit(name, about, reason, s.accreditation(*org, 0).0, &|body| {
             let RecordBody::Accreditation(record) = body else { unreachable!() };
             change(record);
         });

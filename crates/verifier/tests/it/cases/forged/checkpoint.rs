@@ -110,6 +110,22 @@ pub(super) fn cosignatures(s: &Scenario) -> Vec<Case> {
     let mut doubled = note(&[0], &[0, 1]);
     doubled.push(cosignature(&text, 1, &member_name(1), block_s(LAST) + 20)).expect("room");
     with_note("one-member-twice", "two lines of one member count once", "NO_QUORUM", doubled);
+    let mut ahead = note(&[0], &[0, 1]);
+    ahead.push(cosignature(&text, 1, &member_name(1), block_s(LAST) + 101)).expect("room");
+    with_note(
+        "one-member-twice-ahead",
+        "an acceptable line of a member and one too far ahead count once",
+        "NO_QUORUM",
+        ahead,
+    );
+    let mut ahead = note(&[0], &[0, 1]);
+    ahead.push(cosignature(&text, 2, &member_name(2), block_s(LAST) + 101)).expect("room");
+    with_note(
+        "third-member-ahead",
+        "the third member's only line is 61 s ahead of the given time",
+        "FROM_THE_FUTURE",
+        ahead,
+    );
     let mut renamed = note(&[0], &[0, 1]);
     renamed.push(cosignature(&text, 1, &member_name(2), block_s(LAST) + 20)).expect("room");
     with_note("under-another-name", "a member signs under another member's name", "NO_QUORUM", renamed);

@@ -33,6 +33,18 @@ pub(super) fn anchored(s: &Scenario) -> Vec<Case> {
     f.change("index-past-the-end", "an index outside the tree", "LEAF_NOT_INCLUDED", |receipt| {
         receipt.anchored.tlog_proof.index = size;
     });
+    f.change(
+        "index-above-2-53",
+        "an index of 2^53 + 1, which a double cannot hold, though it can be read",
+        "LEAF_NOT_INCLUDED",
+        |receipt| receipt.anchored.tlog_proof.index = (1 << 53) + 1,
+    );
+    f.change(
+        "leaf-index-above-2-53",
+        "the same for a leaf whose index is a JSON number",
+        "LEAF_NOT_INCLUDED",
+        |receipt| receipt.chain[0].accreditation.index += 1 << 53,
+    );
     f.change("short-path", "a path without its last hash", "LEAF_NOT_INCLUDED", |receipt| {
         let mut hashes = receipt.anchored.tlog_proof.proof.hashes().to_vec();
         hashes.pop();

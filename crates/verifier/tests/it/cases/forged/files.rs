@@ -44,6 +44,11 @@ pub(super) fn files(s: &Scenario) -> Vec<Case> {
         text.replacen("\"index\": 1,", "\"index\": \"1\",", 1),
     );
     malformed("negative-index", "an index below zero", text.replacen("\"index\": 1,", "\"index\": -1,", 1));
+    malformed(
+        "index-of-65-bits",
+        "an index of 2^64",
+        text.replacen("\"index\": 1,", "\"index\": 18446744073709551616,", 1),
+    );
     malformed("trailing-text", "something follows the object", format!("{text}{{}}"));
     malformed(
         "index-with-zero",
