@@ -29,7 +29,7 @@ impl Display for Verdict {
         self.write_overall(f)?;
         self.write_anchored(f)?;
         self.write_accredited(f)?;
-        writeln!(f, "Status now: {}.", status_words(&self.status))?;
+        writeln!(f, "Status as of {}: {}.", self.fresh_at(), status_words(&self.status))?;
         if let Some(as_of) = &self.as_of {
             write_as_of(f, as_of)?;
         }
@@ -40,6 +40,11 @@ impl Display for Verdict {
 }
 
 impl Verdict {
+    /// What the receipt knows last is never "now".
+    fn fresh_at(&self) -> String {
+        format!("{}, {} s ago", iso_8601(self.checkpoint.fresh_at_s), self.checkpoint.age_s)
+    }
+
     fn write_overall(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let word = match self.overall {
             Overall::InOrder => "In order",
@@ -48,10 +53,7 @@ impl Verdict {
         };
         match self.as_of.as_ref().and_then(|as_of| as_of.asked_s) {
             Some(asked) => write!(f, "{word} as of {}", iso_8601(asked))?,
-            None => {
-                let (fresh_at, age_s) = (iso_8601(self.checkpoint.fresh_at_s), self.checkpoint.age_s);
-                write!(f, "{word} as of {fresh_at}, {age_s} s ago")?;
-            }
+            None => write!(f, "{word} as of {}", self.fresh_at())?,
         }
         for (index, concern) in self.concerns.iter().enumerate() {
             let before = if index == 0 { ": " } else { "; " };
@@ -85,7 +87,7 @@ impl Verdict {
             (true, false) => "as then known yes, as now known no".to_owned(),
             (_, then) => yes_no(then).to_owned(),
         };
-        writeln!(f, "Accredited then: {then}; now: {}.", yes_no(accredited.now))?;
+        writeln!(f, "Accredited then: {then}; as of {}: {}.", self.fresh_at(), yes_no(accredited.now))?;
         for link in &accredited.links {
             let name = link.legal_name.as_deref().unwrap_or("(name not in the receipt)");
             let status = match link.status {

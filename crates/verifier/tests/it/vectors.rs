@@ -269,6 +269,9 @@ fn words_that_promise_too_much_are_in_no_verdict() {
             assert!(!text.contains(word), "{}: {word} in {text}", case.name);
         }
         assert!(text.contains("anchored by") && text.contains("as of checkpoint of size"), "{text}");
+        // RULES 8.7: always "as of", with the age.
+        let text = text.replace("as now known", "");
+        assert!(text.split(|c: char| !c.is_alphanumeric()).all(|word| word != "now"), "{}: {text}", case.name);
     }
 }
 
