@@ -114,8 +114,7 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn new() -> Self {
-        let genesis = genesis();
+    pub(crate) fn of(genesis: Genesis) -> Self {
         let block = genesis_block(&genesis);
         let mut state = Memory {
             tip: block.tip.clone(),

@@ -22,6 +22,8 @@ mod properties;
 
 mod schema;
 
+mod largest;
+
 mod trust;
 
 mod evidence;

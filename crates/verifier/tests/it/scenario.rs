@@ -18,7 +18,7 @@ use kvitto_verifier::receipt::{Receipt, ReceiptOpening};
 use kvitto_verifier::{Question, TrustFile};
 
 use crate::history::{History, Signers};
-use crate::ledger::{GENESIS_MS, Ledger, Org, ROOT, YEAR_MS, config, scope};
+use crate::ledger::{GENESIS_MS, Ledger, Org, ROOT, YEAR_MS, config, genesis, scope};
 
 pub(crate) const TYPE: &str = "https://kvitto.example/types/MicroCredential";
 pub(crate) const DIPLOMA: &str = "https://kvitto.example/types/Diploma";
@@ -225,7 +225,7 @@ fn item(name: &str, bytes: Vec<u8>, target: DigestTarget, bare: bool) -> Item {
 }
 
 fn ledger(items: &BTreeMap<&'static str, Item>) -> Ledger {
-    let mut ledger = Ledger::new();
+    let mut ledger = Ledger::of(genesis());
     let id = ledger.genesis.ledger_id();
     let vat = |number: &str| LegalIdentifier { scheme: "VATRegistration".into(), value: number.into() };
     let onboard = |sponsor, org, name, number| onboard(&id, sponsor, org, name, vat(number), "SE");
@@ -285,7 +285,7 @@ fn ledger(items: &BTreeMap<&'static str, Item>) -> Ledger {
     ledger
 }
 
-fn onboard(
+pub(crate) fn onboard(
     ledger: &LedgerId,
     sponsor: Org,
     org: Org,
@@ -307,7 +307,7 @@ fn onboard(
     (sponsor, Body::Onboard(body))
 }
 
-fn accredit(by: Org, org: Org, n: u8, role: Role, types: &[&str], years: u64) -> (Org, Body) {
+pub(crate) fn accredit(by: Org, org: Org, n: u8, role: Role, types: &[&str], years: u64) -> (Org, Body) {
     let body = Accredit {
         id: org.accreditation(n),
         subject: org.did(),
@@ -334,17 +334,27 @@ fn change(org: Org, status: StatusValue, from_minute: Option<u64>, reason: Reaso
 }
 
 fn anchor(org: Org, n: u8, kind: &str, items: &[&Item], reserved: Option<Position>) -> (Org, Body) {
-    let mut anchored: Vec<AnchorItem> =
-        items.iter().map(|item| AnchorItem { commitment: item.commitment, reserved }).collect();
-    anchored.sort_by_key(|item| item.commitment);
-    let opening = &items[0].opening;
+    let commitments = items.iter().map(|item| item.commitment).collect();
+    anchor_commitments(org, n, kind, commitments, &items[0].opening, reserved)
+}
+
+pub(crate) fn anchor_commitments(
+    org: Org,
+    n: u8,
+    kind: &str,
+    mut commitments: Vec<Commitment>,
+    opening: &ReceiptOpening,
+    reserved: Option<Position>,
+) -> (Org, Body) {
+    commitments.sort();
+    let items = commitments.into_iter().map(|commitment| AnchorItem { commitment, reserved }).collect();
     let body = Anchor {
         accreditation: org.accreditation(n),
         credential_type: kind.into(),
         algorithm: opening.algorithm,
         target: opening.target,
         bare: opening.salt.is_none(),
-        items: anchored,
+        items,
     };
     (org, Body::Anchor(body))
 }
