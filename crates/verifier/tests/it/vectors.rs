@@ -6,6 +6,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use kvitto_ledger::credential::Credential;
+use kvitto_ledger::genesis::{GENESIS_BYTES_MAX, MEMBERS_MAX, ORIGIN_BYTES_MAX};
+use kvitto_ledger::record::LEAF_BYTES_MAX;
+use kvitto_merkle::log::{PROOF_HASHES_MAX, TREE_SIZE_MAX};
+use kvitto_merkle::note::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX};
+use kvitto_merkle::tlog_proof::EXTRA_BYTES_MAX;
+use kvitto_verifier::receipt::RECEIPT_BYTES_MAX;
+use kvitto_verifier::trust::EPOCHS_MAX;
 use kvitto_verifier::{Question, Receipt, Refusal, TrustFile, Verdict, verify};
 use serde_json::{Map, Value, json};
 
@@ -257,6 +265,32 @@ fn every_reason_has_a_vector_and_stands_in_the_format_page() {
         assert!(shown.contains(&reason) || reason == "RECEIPT_TOO_LARGE", "{reason} has no vector");
         assert!(page.contains(&format!("`{reason}`")), "{reason} is not in RECEIPT.md");
     }
+}
+
+/// The limits on the format page are those that are enforced.
+#[test]
+fn the_format_page_has_the_limits_of_the_code() {
+    let page =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("RECEIPT.md")).expect("the page");
+    for (limit, written) in [
+        (RECEIPT_BYTES_MAX, "2 MiB (2,097,152 bytes)"),
+        (NOTE_BYTES_MAX, "128 KiB (131,072 bytes)"),
+        (NOTE_SIGNATURES_MAX, "1 to 64 signature lines"),
+        (PROOF_HASHES_MAX, "63 hashes"),
+        (EXTRA_BYTES_MAX, "65,536 bytes"),
+        (LEAF_BYTES_MAX, "65,535 bytes"),
+        (Credential::BYTES_MAX_DEFAULT, "8 MiB (8,388,608 bytes)"),
+        (EPOCHS_MAX, "1 to 1,024 epochs"),
+        (GENESIS_BYTES_MAX, "at most 65,000 bytes"),
+        (MEMBERS_MAX, "1 to 64 members"),
+        (ORIGIN_BYTES_MAX, "1 to 128 printable"),
+    ] {
+        assert!(page.contains(written), "{written}");
+        let numbers = written.split(|c: char| !c.is_ascii_digit() && c != ',');
+        let mut numbers = numbers.filter_map(|number| number.replace(',', "").parse::<usize>().ok());
+        assert!(numbers.any(|number| number == limit), "{limit} is not {written}");
+    }
+    assert!(page.contains("2^62 leaves") && TREE_SIZE_MAX == 1 << 62);
 }
 
 #[test]
