@@ -3,3 +3,5 @@
 //! [`world`] is a ledger with real nodes in this process, on which tests act through the command line like anyone else.
 
 pub mod world;
+
+pub mod shared;

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 
 use kvitto_cli::Exit;
 use kvitto_ledger::credential::{Credential, ReadOptions};
+use kvitto_tests::shared::shared;
 use kvitto_tests::world::World;
 
 /// The credentials among the samples, and the wrapper that must be unwrapped.
 fn samples() -> Option<Vec<PathBuf>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/samples");
-    let entries = std::fs::read_dir(folder).ok()?;
+    let entries = std::fs::read_dir(shared("samples")?).expect("readable");
     let is_credential = |path: &PathBuf| {
         path.extension().is_some_and(|extension| extension == "json" || extension == "jsonld")
     };
@@ -35,10 +35,7 @@ fn type_of(path: &Path) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn real_credentials_anchor_verify_and_are_revoked() {
-    let Some(samples) = samples() else {
-        println!("skipped: ../shared/samples is not present");
-        return;
-    };
+    let Some(samples) = samples() else { return };
     assert_eq!(samples.len(), 27);
     let types: BTreeSet<String> = samples.iter().map(|path| type_of(path)).collect();
     let types: Vec<&str> = types.iter().map(String::as_str).collect();
@@ -81,12 +78,7 @@ async fn real_credentials_anchor_verify_and_are_revoked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_no_credential_is_refused_with_a_clear_message() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared/samples/neg-01-mynextid-ob3-header-only.jwt");
-    if !path.exists() {
-        println!("skipped: ../shared/samples is not present");
-        return;
-    }
+    let Some(path) = shared("samples/neg-01-mynextid-ob3-header-only.jwt") else { return };
     let world = World::new(1, &["VerifiableCredential"]).await.unwrap();
     let register = world.path("register");
     let words = ["anchor", path.to_str().unwrap(), "--register", register.to_str().unwrap()];

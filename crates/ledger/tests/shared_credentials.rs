@@ -2,22 +2,22 @@
 //!
 //! Runs where the folder `../shared/samples` lies beside the repository, and says so where it does not.
 
+#[path = "../../../tests/src/shared.rs"]
+#[allow(unreachable_pub, reason = "public where it is at home")]
+mod shared;
+
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kvitto_ledger::commitment::{DigestAlgorithm, DigestTarget};
 use kvitto_ledger::credential::{Credential, CredentialError, Moment, ReadOptions, Seal};
+use shared::shared;
 
 fn samples() -> Option<PathBuf> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples");
-    if folder.join("DIGESTS.tsv").is_file() {
-        return Some(folder);
-    }
-    println!("skipped: {} not present", folder.display());
-    None
+    shared("samples")
 }
 
-fn read(folder: &std::path::Path, name: &str, options: &ReadOptions) -> Result<Credential, CredentialError> {
+fn read(folder: &Path, name: &str, options: &ReadOptions) -> Result<Credential, CredentialError> {
     Credential::read(&fs::read(folder.join(name)).expect("the sample is readable"), options)
 }
 
@@ -128,24 +128,36 @@ fn facts_of_chosen_samples_are_what_their_authors_wrote() {
     assert_eq!(read("25-w3c-vc2-bbs-base-proof.json").seal(), Seal::DataIntegrity);
 }
 
+const JCS_VECTORS: [&str; 6] = ["arrays", "french", "structures", "unicode", "values", "weird"];
+
+/// Compares the canonical form of a JSON value with the published one; inside a credential, because only credentials are read.
+fn check_canonical_form(input: &Path, expected: &[u8]) {
+    let file = [br#"{"type":"T","credentialSubject":{"v":"#, &fs::read(input).expect("a vector")[..], b"}}"]
+        .concat();
+    let credential = Credential::read(&file, &ReadOptions::default()).expect("a credential");
+    let canonical = credential.content(DigestTarget::Jcs).expect("the target is available");
+    let wanted = [br#"{"credentialSubject":{"v":"#, expected, br#"},"type":"T"}"#].concat();
+    assert_eq!(String::from_utf8_lossy(canonical), String::from_utf8_lossy(&wanted), "{}", input.display());
+}
+
 #[test]
 fn the_canonical_forms_of_the_published_vectors_are_reached() {
-    let folders = ["../../../shared/vectors/jcs/testdata", "../../../shared/samples/jcs-vectors"];
-    for folder in folders.map(|folder| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(folder)) {
-        if !folder.is_dir() {
-            println!("skipped: {} not present", folder.display());
-            continue;
+    for folder in ["vectors/jcs/testdata", "samples/jcs-vectors"].iter().filter_map(|part| shared(part)) {
+        for name in JCS_VECTORS {
+            let file = |side: &str| folder.join(side).join(name).with_extension("json");
+            let expected = fs::read(file("output")).expect("a vector");
+            check_canonical_form(&file("input"), expected.trim_ascii_end());
         }
-        for name in ["arrays", "french", "structures", "unicode", "values", "weird"] {
-            let vector = |side: &str| fs::read(folder.join(side).join(name).with_extension("json")).unwrap();
-            let input = String::from_utf8(vector("input")).unwrap();
-            let expected = String::from_utf8(vector("output")).unwrap();
-            // Put inside a credential, because only credentials are read.
-            let file = format!(r#"{{"type":"T","credentialSubject":{{"v":{input}}}}}"#);
-            let credential = Credential::read(file.as_bytes(), &ReadOptions::default()).unwrap();
-            let canonical = credential.content(DigestTarget::Jcs).unwrap();
-            let wanted = format!(r#"{{"credentialSubject":{{"v":{}}},"type":"T"}}"#, expected.trim_end());
-            assert_eq!(std::str::from_utf8(canonical).unwrap(), wanted, "{name}");
-        }
+    }
+}
+
+#[test]
+fn the_canonical_forms_have_the_published_bytes() {
+    let Some(folder) = shared("vectors/jcs/testdata") else { return };
+    for name in JCS_VECTORS {
+        let dump =
+            fs::read_to_string(folder.join("outhex").join(name).with_extension("txt")).expect("a vector");
+        let bytes = hex::decode(dump.split_whitespace().collect::<String>()).expect("hexadecimal");
+        check_canonical_form(&folder.join("input").join(name).with_extension("json"), &bytes);
     }
 }

@@ -2,6 +2,10 @@
 
 #![allow(dead_code, reason = "each test program uses a part of this module")]
 
+#[path = "../../../../tests/src/shared.rs"]
+#[allow(unreachable_pub, reason = "public where it is at home")]
+mod shared;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -72,12 +76,7 @@ pub(crate) fn verify(public_key: &[u8; 32], message: &[u8], signature: &[u8; 64]
         .is_ok_and(|key| key.verify_strict(message, &Signature::from_bytes(signature)).is_ok())
 }
 
-/// A folder of the larger sets of vectors beside the repository; says so when it is not there.
-pub(crate) fn vectors(folder: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors").join(folder);
-    if path.is_dir() {
-        return Some(path);
-    }
-    println!("skipped: {} not present", path.display());
-    None
+/// A file or folder of the larger sets of vectors beside the repository; says so when it is not there.
+pub(crate) fn vectors(part: &str) -> Option<PathBuf> {
+    shared::shared(&format!("vectors/{part}"))
 }
