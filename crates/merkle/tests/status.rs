@@ -5,7 +5,11 @@ mod support;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::fs;
+use std::io::Read;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use flate2::read::ZlibDecoder;
 use kvitto_merkle::log::{InclusionProof, ProveError};
 use kvitto_merkle::status::{
     CHUNK_POSITIONS, Chunk, StatusProofError, StatusSource, StatusValue, UpdateError, chunk_count,
@@ -13,6 +17,8 @@ use kvitto_merkle::status::{
 };
 use kvitto_merkle::{EMPTY_ROOT, Frontier, Hash};
 use proptest::prelude::*;
+use serde_json::Value;
+use support::vectors;
 
 type Nodes = BTreeMap<(u8, u64), Hash>;
 
@@ -234,4 +240,25 @@ proptest! {
         let proof = InclusionProof::new(hashes).expect("short");
         prop_assert!(verify_chunk(&EMPTY_ROOT, positions, position, &chunk, &proof).is_err());
     }
+}
+
+#[test]
+fn a_published_token_status_list_of_two_bits_has_our_bytes() {
+    let Some(file) = vectors("token-status-list/encodings.json") else { return };
+    let file: Value = serde_json::from_slice(&fs::read(file).expect("readable")).expect("JSON");
+    let published = file["vectors"].as_array().expect("a list").iter().find(|vector| vector["bits"] == 2);
+    let published = published.expect("a vector of two bits");
+    let positions = published["size"].as_u64().expect("a size");
+    let mut ours = vec![Chunk::ZERO; chunk_count(positions) as usize];
+    for (position, code) in published["statuses"].as_object().expect("statuses") {
+        let position: u64 = position.parse().expect("a position");
+        let value = StatusValue::from_code(code.as_u64().expect("a code") as u8).expect("two bits");
+        ours[chunk_index(position) as usize].set(position, value);
+    }
+    let compressed =
+        URL_SAFE_NO_PAD.decode(published["lst_b64url"].as_str().expect("a text")).expect("base64url");
+    let mut list = Vec::new();
+    ZlibDecoder::new(&compressed[..]).read_to_end(&mut list).expect("zlib");
+    assert_eq!(list.len() as u64, positions / 4);
+    assert!(list == ours.iter().flat_map(Chunk::as_bytes).copied().collect::<Vec<u8>>());
 }
