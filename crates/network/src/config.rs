@@ -128,6 +128,9 @@ pub struct Limits {
     pub process_memory_bytes_max: usize,
     /// Time for TCP connect and handshake. Default 5 s.
     pub connect_timeout: Duration,
+    /// Time that a connected peer has to listen to every topic; then it is disconnected, so that both start
+    /// afresh. Default 10 s.
+    pub up_timeout: Duration,
     /// Time between liveness checks of a connection. It is closed when two in a row fail. Default 5 s.
     pub ping_interval: Duration,
 }
@@ -153,6 +156,7 @@ impl Default for Limits {
             pending_inbound_max: 64,
             process_memory_bytes_max: 4 << 30,
             connect_timeout: Duration::from_secs(5),
+            up_timeout: Duration::from_secs(10),
             ping_interval: Duration::from_secs(5),
         }
     }
@@ -186,6 +190,7 @@ impl Limits {
             .find_map(out_of_range(1..=64 << 20))
             .or_else(|| counts.into_iter().find_map(out_of_range(1..=1 << 20)))
             .or_else(|| (self.connections_per_peer_max == 0).then_some("connections_per_peer_max"))
+            .or_else(|| self.up_timeout.is_zero().then_some("up_timeout"))
             .or_else(|| self.ping_interval.is_zero().then_some("ping_interval"))
     }
 }

@@ -50,7 +50,7 @@ pub async fn start(config: Config) -> Result<(Network, mpsc::Receiver<Event>, Jo
 
     let own: PeerId = config.identity.peer_id();
     let counters = Arc::new(Counters::default());
-    let (links, connected) = Links::new();
+    let (links, connected) = Links::new(&limits);
     let (commands, commanded) = mpsc::channel(limits.command_channel_len);
     let (events, happened) = mpsc::channel(limits.event_channel_len);
     let parts =

@@ -112,6 +112,7 @@ impl Driver {
     pub(crate) async fn run(mut self) {
         loop {
             let dial_at = self.dialing.next();
+            let overdue_at = self.links.next();
             tokio::select! {
                 event = self.swarm.select_next_some() => self.on_swarm_event(event),
                 Some(answer) = self.answers.recv() => self.on_feedback(answer),
@@ -130,6 +131,7 @@ impl Driver {
                 }
                 Some((peer, addresses)) = self.resolving.next() => self.dial(peer, addresses),
                 () = sleep_until(dial_at) => self.resolve_due(),
+                () = sleep_until(overdue_at) => self.disconnect_overdue(),
             }
         }
         self.stop().await;
@@ -163,7 +165,7 @@ impl Driver {
                 if let SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } =
                     self.swarm.select_next_some().await
                 {
-                    self.links.closed(PeerId::authenticated(peer_id), connection_id);
+                    self.links.closed(PeerId::authenticated(peer_id), connection_id, Instant::now());
                 }
             }
         };
@@ -261,25 +263,41 @@ impl Driver {
 
     fn on_opened(&mut self, peer: PeerId, connection: ConnectionId) {
         let now = Instant::now();
-        let has_stale = self.links.opened(peer, connection, now, self.limits.connect_timeout);
+        let has_stale = self.links.opened(peer, connection, now);
         self.counters.connections_established.increment();
         self.counters.connections.set(self.links.connections());
         self.dialing.connected(peer, now);
         if has_stale {
-            // Both start afresh: subscriptions are only told on a first connection.
-            debug!(%peer, "the peer has restarted, reconnecting");
-            // An error means that it has just gone.
-            let _ = self.swarm.disconnect_peer_id(*peer.as_libp2p());
+            self.start_afresh(peer, "the peer has restarted");
         }
     }
 
     fn on_closed(&mut self, peer: PeerId, connection: ConnectionId) {
-        let (is_last, change) = self.links.closed(peer, connection);
+        let now = Instant::now();
+        let (is_last, change) = self.links.closed(peer, connection, now);
         self.counters.connections.set(self.links.connections());
         if is_last {
-            self.dialing.lost(peer, Instant::now());
+            self.dialing.lost(peer, now);
+        } else {
+            // All connections with a peer send from one queue, so what the other end should know may have gone
+            // into this one.
+            self.start_afresh(peer, "one of several connections has ended");
         }
         self.on_change(change);
+    }
+
+    fn disconnect_overdue(&mut self) {
+        for peer in self.links.overdue(Instant::now()) {
+            self.start_afresh(peer, "the peer is connected but does not come up");
+        }
+    }
+
+    /// Closes every connection with the peer, so that the next is a first one: gossipsub tells its
+    /// subscriptions on that only. Whoever has the other's address dials.
+    fn start_afresh(&mut self, peer: PeerId, reason: &str) {
+        debug!(%peer, reason, "reconnecting");
+        // An error means that it has just gone.
+        let _ = self.swarm.disconnect_peer_id(*peer.as_libp2p());
     }
 
     fn on_change(&mut self, change: Change) {
@@ -325,13 +343,14 @@ impl Driver {
             }
             gossipsub::Event::Subscribed { peer_id, topic } => {
                 if let Some(topic) = self.names.topic(&topic) {
-                    let change = self.links.subscribed(PeerId::authenticated(peer_id), topic);
+                    let change = self.links.subscribed(PeerId::authenticated(peer_id), topic, Instant::now());
                     self.on_change(change);
                 }
             }
             gossipsub::Event::Unsubscribed { peer_id, topic } => {
                 if let Some(topic) = self.names.topic(&topic) {
-                    let change = self.links.unsubscribed(PeerId::authenticated(peer_id), topic);
+                    let change =
+                        self.links.unsubscribed(PeerId::authenticated(peer_id), topic, Instant::now());
                     self.on_change(change);
                 }
             }

@@ -3,6 +3,7 @@
 mod gossip;
 mod hostile;
 mod lifetime;
+mod links;
 mod overload;
 mod peers;
 mod requests;
