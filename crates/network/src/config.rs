@@ -174,7 +174,6 @@ impl Limits {
         ];
         let counts = [
             ("inbound_requests_per_peer_max", self.inbound_requests_per_peer_max),
-            ("outbound_requests_per_peer_max", self.outbound_requests_per_peer_max),
             ("waiting_messages_per_peer_max", self.waiting_messages_per_peer_max),
             ("unanswered_messages_max", self.unanswered_messages_max),
             ("event_channel_len", self.event_channel_len),
@@ -189,6 +188,11 @@ impl Limits {
             .into_iter()
             .find_map(out_of_range(1..=64 << 20))
             .or_else(|| counts.into_iter().find_map(out_of_range(1..=1 << 20)))
+            // Each is a stream, and yamux reserves 256 KiB of the 1 GiB of a connection for every stream.
+            .or_else(|| {
+                let name = "outbound_requests_per_peer_max";
+                out_of_range(1..=1000)((name, self.outbound_requests_per_peer_max))
+            })
             .or_else(|| (self.connections_per_peer_max == 0).then_some("connections_per_peer_max"))
             .or_else(|| self.up_timeout.is_zero().then_some("up_timeout"))
             .or_else(|| self.ping_interval.is_zero().then_some("ping_interval"))
@@ -232,5 +236,7 @@ mod tests {
         assert_eq!(faulty.fault(), Some("event_channel_len"));
         let faulty = Limits { request_bytes_max: usize::MAX, ..Limits::default() };
         assert_eq!(faulty.fault(), Some("request_bytes_max"));
+        let faulty = Limits { outbound_requests_per_peer_max: 1001, ..Limits::default() };
+        assert_eq!(faulty.fault(), Some("outbound_requests_per_peer_max"));
     }
 }

@@ -39,6 +39,8 @@ mod network;
 mod metrics;
 
 mod start;
+mod transport;
+
 mod swarm;
 
 mod links;

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use libp2p::Swarm;
 use libp2p::core::transport::TransportError;
-use libp2p::swarm::SwarmEvent;
-use libp2p::{Swarm, SwarmBuilder, noise, tcp, yamux};
+use libp2p::swarm::{self, SwarmEvent};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::behaviour::Behaviour;
-use crate::config::{Config, Limits};
+use crate::config::Config;
 use crate::event::Event;
 use crate::identity::PeerId;
 use crate::links::Links;
@@ -22,6 +22,7 @@ use crate::metrics::Counters;
 use crate::network::Network;
 use crate::swarm::{Driver, Parts, multiaddr, socket_address};
 use crate::topic::WireNames;
+use crate::transport::transport;
 
 /// How long a bound listener may take to say its address.
 const LISTEN_MAX: Duration = Duration::from_secs(5);
@@ -62,27 +63,12 @@ pub async fn start(config: Config) -> Result<(Network, mpsc::Receiver<Event>, Jo
 }
 
 fn build(config: &Config, names: &WireNames) -> Result<Swarm<Behaviour>, StartError> {
-    let limits = &config.limits;
     let behaviour = Behaviour::new(config, names).map_err(|reason| StartError::Protocols { reason })?;
-    let protocols = |error: noise::Error| StartError::Protocols { reason: error.to_string() };
-    let swarm = SwarmBuilder::with_existing_identity(config.identity.keypair())
-        .with_tokio()
-        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, || stream_config(limits))
-        .map_err(protocols)?
-        .with_behaviour(|_| behaviour)
-        .unwrap_or_else(|never| match never {})
-        .with_swarm_config(|swarm| swarm.with_idle_connection_timeout(IDLE_MAX))
-        .with_connection_timeout(limits.connect_timeout)
-        .build();
-    Ok(swarm)
-}
-
-/// Streams of one connection: requests both ways, gossip, pings, and as many again while they are negotiated.
-fn stream_config(limits: &Limits) -> yamux::Config {
-    let mut config = yamux::Config::default();
-    let streams = limits.outbound_requests_per_peer_max.saturating_mul(2).saturating_add(16);
-    config.set_max_num_streams(streams.saturating_mul(2));
-    config
+    let keypair = config.identity.keypair();
+    let transport = transport(&keypair, &config.limits)
+        .map_err(|error| StartError::Protocols { reason: error.to_string() })?;
+    let settings = swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE_MAX);
+    Ok(Swarm::new(transport, behaviour, keypair.public().to_peer_id(), settings))
 }
 
 /// Binds the addresses, and waits until each listener has told its port.
