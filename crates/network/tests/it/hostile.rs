@@ -1,5 +1,5 @@
-//! Goal: an admitted peer that breaks the protocols harms nobody.
-//! Method: a bare libp2p swarm with an admitted key, without any of our limits.
+//! Goal: an admitted peer that breaks the protocols harms nobody, and a stranger gets to none of them.
+//! Method: a bare libp2p swarm with a key of ours or of nobody, without any of our limits.
 
 use std::io;
 use std::time::Duration;
@@ -86,6 +86,11 @@ fn hostile(seed: u8, authenticity: MessageAuthenticity) -> libp2p::Swarm<Hostile
         .build()
 }
 
+fn dial(swarm: &mut libp2p::Swarm<Hostile>, node: &Node) {
+    let address = node.network.local_addresses()[0];
+    swarm.dial(Multiaddr::from(address.ip()).with(Protocol::Tcp(address.port()))).unwrap();
+}
+
 /// Connects to the node, waits until it listens to consensus, and lets the swarm go on in a task.
 async fn attack(
     node: &Node,
@@ -96,8 +101,7 @@ async fn attack(
         let topic = IdentTopic::new(format!("kvitto/test/{}/1", topic.name()));
         swarm.behaviour_mut().gossip.subscribe(&topic).unwrap();
     }
-    let address = node.network.local_addresses()[0];
-    swarm.dial(Multiaddr::from(address.ip()).with(Protocol::Tcp(address.port()))).unwrap();
+    dial(&mut swarm, node);
     let is_subscribed = async {
         let mut topics = 0;
         while topics < Topic::ALL.len() {
@@ -124,6 +128,42 @@ async fn is_unharmed(mut node: Node) {
     honest.publish(Topic::Consensus, b"honest").await;
     let (_, from, message) = node.accept().await;
     assert_eq!((from, message), (id(2), b"honest"[..].into()));
+}
+
+#[tokio::test]
+async fn a_stranger_with_a_good_handshake_gets_to_no_protocol() {
+    let node = Node::start(config(1, vec![silent(2)])).await;
+    let key = Keypair::ed25519_from_bytes([9; 32]).unwrap();
+    let mut stranger = hostile(9, MessageAuthenticity::Signed(key));
+    // Gossipsub speaks first with its subscriptions, ping with a ping.
+    stranger.behaviour_mut().gossip.subscribe(&IdentTopic::new("kvitto/test/consensus/1")).unwrap();
+    dial(&mut stranger, &node);
+    let mut is_established = false;
+    let mut request = None;
+    let is_refused = async {
+        loop {
+            match stranger.select_next_some().await {
+                SwarmEvent::ConnectionEstablished { peer_id, .. } => {
+                    is_established = true;
+                    request = Some(stranger.behaviour_mut().requests.send_request(&peer_id, vec![0; 4]));
+                }
+                SwarmEvent::Behaviour(HostileEvent::Requests(request_response::Event::OutboundFailure {
+                    request_id,
+                    error: request_response::OutboundFailure::ConnectionClosed,
+                    ..
+                })) if Some(request_id) == request => break,
+                SwarmEvent::Behaviour(HostileEvent::Ping(ping::Event { result: Err(_), .. })) => {}
+                SwarmEvent::Behaviour(event) => panic!("the stranger got to a protocol: {event:?}"),
+                _ => {}
+            }
+        }
+    };
+    tokio::time::timeout(GIVE_UP, is_refused).await.expect("refused in time");
+    assert!(is_established, "the handshake itself was good");
+    let metrics = node.network.metrics();
+    assert_eq!((metrics.connections_established, metrics.connections_refused), (0, 1));
+    assert_eq!(metrics.requests.received, 0);
+    is_unharmed(node).await;
 }
 
 #[tokio::test]
