@@ -48,6 +48,7 @@ mod links;
 mod inbox;
 mod pending;
 
+mod address;
 mod dialing;
 
 mod behaviour;

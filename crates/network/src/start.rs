@@ -13,6 +13,7 @@ use libp2p::swarm::{self, SwarmEvent};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::address::{multiaddr, socket_address};
 use crate::behaviour::Behaviour;
 use crate::config::Config;
 use crate::event::Event;
@@ -20,7 +21,7 @@ use crate::identity::PeerId;
 use crate::links::Links;
 use crate::metrics::Counters;
 use crate::network::Network;
-use crate::swarm::{Driver, Parts, multiaddr, socket_address};
+use crate::swarm::{Driver, Parts};
 use crate::topic::WireNames;
 use crate::transport::transport;
 

@@ -3,7 +3,7 @@
 //!
 //! It never waits for anything but the next thing to happen; in particular never for the consumer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use libp2p::multiaddr::{Multiaddr, Protocol};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, SwarmEvent};
 use libp2p::{Swarm, gossipsub, ping, request_response};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
+use crate::address::{multiaddr, resolve};
 use crate::behaviour::{Behaviour, BehaviourEvent};
 use crate::config::{HostPort, Limits, PeerAddress};
 use crate::dialing::Dialing;
@@ -32,8 +32,6 @@ use crate::network::{Answer, Command, RequestError};
 use crate::pending::{Inbound, Outbound, request_error};
 use crate::topic::{Topic, WireNames};
 
-/// Addresses of one peer that are tried in one dial.
-const ADDRESSES_PER_DIAL_MAX: usize = 8;
 /// How long a graceful end may take.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(1);
 
@@ -236,10 +234,7 @@ impl Driver {
         for peer in self.dialing.due(Instant::now()) {
             let addresses = self.admitted.get(&peer).cloned().unwrap_or_default();
             let timeout = self.limits.connect_timeout;
-            self.resolving.push(Box::pin(async move {
-                let resolved = tokio::time::timeout(timeout, resolve(addresses)).await;
-                (peer, resolved.unwrap_or_default())
-            }));
+            self.resolving.push(Box::pin(async move { (peer, resolve(addresses, timeout).await) }));
         }
     }
 
@@ -506,34 +501,5 @@ async fn sleep_until(time: Option<Instant>) {
     match time {
         Some(time) => tokio::time::sleep_until(time.into()).await,
         None => future::pending().await,
-    }
-}
-
-/// Asks the operating system for the addresses of names; IP addresses pass through.
-async fn resolve(hosts: Vec<HostPort>) -> Vec<SocketAddr> {
-    let mut addresses = BTreeSet::new();
-    for HostPort { host, port } in hosts {
-        match tokio::net::lookup_host((host.as_str(), port)).await {
-            Ok(found) => addresses.extend(found),
-            Err(error) => debug!(host, %error, "cannot resolve"),
-        }
-    }
-    addresses.into_iter().take(ADDRESSES_PER_DIAL_MAX).collect()
-}
-
-pub(crate) fn multiaddr(address: SocketAddr) -> Multiaddr {
-    Multiaddr::from(address.ip()).with(Protocol::Tcp(address.port()))
-}
-
-pub(crate) fn socket_address(address: &Multiaddr) -> Option<SocketAddr> {
-    let mut parts = address.iter();
-    let ip = match parts.next()? {
-        Protocol::Ip4(ip) => ip.into(),
-        Protocol::Ip6(ip) => ip.into(),
-        _ => return None,
-    };
-    match parts.next()? {
-        Protocol::Tcp(port) => Some(SocketAddr::new(ip, port)),
-        _ => None,
     }
 }
