@@ -106,9 +106,9 @@ pub struct Limits {
     pub waiting_messages_per_peer_max: usize,
     /// Bytes of the same. Default 16 MiB.
     pub waiting_bytes_per_peer_max: usize,
-    /// Gossip messages of one topic whose [`ValidationToken`](crate::ValidationToken) is unanswered. Default
-    /// 4096.
-    pub unanswered_messages_max: usize,
+    /// Gossip messages of one topic, through one peer, whose [`ValidationToken`](crate::ValidationToken) is
+    /// unanswered, those that wait for the consumer included. Default 2048.
+    pub unanswered_messages_per_peer_max: usize,
     /// Places in the channel of [`Event`](crate::Event)s. What does not fit waits in the fair queues above,
     /// so it can be short. Default 64.
     pub event_channel_len: usize,
@@ -146,7 +146,7 @@ impl Default for Limits {
             outbound_requests_per_peer_max: 12,
             waiting_messages_per_peer_max: 1024,
             waiting_bytes_per_peer_max: 16 << 20,
-            unanswered_messages_max: 4096,
+            unanswered_messages_per_peer_max: 2048,
             event_channel_len: 64,
             command_channel_len: 1024,
             send_queue_len: 4096,
@@ -175,7 +175,7 @@ impl Limits {
         let counts = [
             ("inbound_requests_per_peer_max", self.inbound_requests_per_peer_max),
             ("waiting_messages_per_peer_max", self.waiting_messages_per_peer_max),
-            ("unanswered_messages_max", self.unanswered_messages_max),
+            ("unanswered_messages_per_peer_max", self.unanswered_messages_per_peer_max),
             ("event_channel_len", self.event_channel_len),
             ("command_channel_len", self.command_channel_len),
             ("send_queue_len", self.send_queue_len),

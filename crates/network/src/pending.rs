@@ -1,4 +1,4 @@
-//! Bookkeeping of requests in both directions, so that no peer can have too many under way.
+//! Bookkeeping of what is under way in both directions, so that no peer can have too much of it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -38,15 +38,15 @@ impl Outbound {
     }
 }
 
-/// Peers' requests that the consumer has not answered.
+/// What peers sent and the consumer has not answered: requests, or the messages of one topic.
 #[derive(Debug)]
-pub(crate) struct Inbound {
+pub(crate) struct Unanswered {
     per_peer_max: usize,
     total_max: usize,
     per_peer: Tally,
 }
 
-impl Inbound {
+impl Unanswered {
     pub(crate) fn new(per_peer_max: usize, peers_max: usize) -> Self {
         Self { per_peer_max, total_max: per_peer_max.saturating_mul(peers_max), per_peer: Tally::default() }
     }
@@ -121,12 +121,13 @@ mod tests {
     #[test]
     fn a_peer_has_its_own_places_and_all_together_have_a_bound() {
         let peer = |seed| NodeIdentity::from_seed([seed; 32]).peer_id();
-        let mut inbound = Inbound::new(2, 2);
-        let admitted: Vec<_> = [1, 1, 1, 2, 3, 4].into_iter().map(|seed| inbound.admit(peer(seed))).collect();
+        let mut unanswered = Unanswered::new(2, 2);
+        let admitted: Vec<_> =
+            [1, 1, 1, 2, 3, 4].into_iter().map(|seed| unanswered.admit(peer(seed))).collect();
         assert_eq!(admitted, [true, true, false, true, true, false]);
-        inbound.release(peer(1));
-        inbound.release(peer(9));
-        assert!(inbound.admit(peer(1)));
-        assert!(!inbound.admit(peer(2)));
+        unanswered.release(peer(1));
+        unanswered.release(peer(9));
+        assert!(unanswered.admit(peer(1)));
+        assert!(!unanswered.admit(peer(2)));
     }
 }

@@ -16,7 +16,7 @@ use futures::stream::FuturesUnordered;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, SwarmEvent};
 use libp2p::{Swarm, gossipsub, ping, request_response};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tracing::{debug, warn};
 
 use crate::address::{multiaddr, resolve};
@@ -29,7 +29,7 @@ use crate::inbox::Inbox;
 use crate::links::{Change, Links};
 use crate::metrics::Counters;
 use crate::network::{Answer, Command, RequestError};
-use crate::pending::{Inbound, Outbound, request_error};
+use crate::pending::{Outbound, Unanswered, request_error};
 use crate::topic::{Topic, WireNames};
 
 /// How long a graceful end may take.
@@ -57,8 +57,8 @@ pub(crate) struct Driver {
     inbox: Inbox,
     events: mpsc::Sender<Event>,
     has_consumer: bool,
-    unanswered: [usize; Topic::ALL.len()],
-    inbound: Inbound,
+    unanswered_messages: [Unanswered; Topic::ALL.len()],
+    unanswered_requests: Unanswered,
     feedback: mpsc::Sender<Feedback>,
     answers: mpsc::Receiver<Feedback>,
 }
@@ -78,9 +78,12 @@ pub(crate) struct Parts {
 impl Driver {
     pub(crate) fn new(parts: Parts, peers: Vec<PeerAddress>) -> Self {
         let Parts { swarm, names, limits, own, counters, links, commands, events } = parts;
-        let inbound = Inbound::new(limits.inbound_requests_per_peer_max, limits.peers_max);
+        let unanswered_messages =
+            Topic::ALL.map(|_| Unanswered::new(limits.unanswered_messages_per_peer_max, limits.peers_max));
+        let unanswered_requests = Unanswered::new(limits.inbound_requests_per_peer_max, limits.peers_max);
         // A place for everything that can be unanswered, so that answering never waits and never fails.
-        let owed_max = limits.unanswered_messages_max * Topic::ALL.len() + inbound.total_max();
+        let owed = unanswered_messages.iter().chain([&unanswered_requests]).map(Unanswered::total_max);
+        let owed_max = owed.fold(0, usize::saturating_add).min(Semaphore::MAX_PERMITS);
         let (feedback, answers) = mpsc::channel(owed_max);
         let mut driver = Self {
             swarm,
@@ -96,8 +99,8 @@ impl Driver {
             inbox: Inbox::new(&limits),
             events,
             has_consumer: true,
-            unanswered: [0; Topic::ALL.len()],
-            inbound,
+            unanswered_messages,
+            unanswered_requests,
             feedback,
             answers,
             limits,
@@ -375,12 +378,11 @@ impl Driver {
             counters.refused.increment();
             return self.report(&id, Verdict::Reject);
         }
-        if !self.has_consumer || self.unanswered[topic.index()] >= self.limits.unanswered_messages_max {
+        let via = PeerId::authenticated(id.via);
+        if !self.has_consumer || !self.unanswered_messages[topic.index()].admit(via) {
             counters.received_drops.increment();
             return self.report(&id, Verdict::Ignore);
         }
-        self.unanswered[topic.index()] += 1;
-        let via = PeerId::authenticated(id.via);
         let token = ValidationToken::new(id, self.feedback.clone());
         let event = Event::Gossip { topic, from, via, message: message.data.into(), token };
         if !self.inbox.gossip(topic, via, bytes, event) {
@@ -395,8 +397,7 @@ impl Driver {
             Verdict::Reject => counters.rejected.increment(),
             Verdict::Ignore => counters.ignored.increment(),
         }
-        let unanswered = &mut self.unanswered[id.topic.index()];
-        *unanswered = unanswered.saturating_sub(1);
+        self.unanswered_messages[id.topic.index()].release(PeerId::authenticated(id.via));
         self.report(&id, verdict);
     }
 
@@ -468,7 +469,7 @@ impl Driver {
     ) {
         self.counters.requests_received.increment();
         // Dropping the channel closes the stream, which the requester sees as a refusal.
-        if !self.has_consumer || !self.inbound.admit(from) {
+        if !self.has_consumer || !self.unanswered_requests.admit(from) {
             self.counters.requests_refused.increment();
             return;
         }
@@ -480,7 +481,7 @@ impl Driver {
         match feedback {
             Feedback::Verdict { message, verdict } => self.on_verdict(message, verdict),
             Feedback::Reply { from, channel, response } => {
-                self.inbound.release(from);
+                self.unanswered_requests.release(from);
                 if let Some(response) = response {
                     // An error means that the requester's time is over.
                     let _ = self.swarm.behaviour_mut().requests.send_response(channel, response);

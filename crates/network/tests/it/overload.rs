@@ -75,8 +75,8 @@ async fn a_consumer_that_never_reads_holds_up_nobody_and_grows_nothing() {
 }
 
 #[tokio::test]
-async fn tokens_that_are_never_answered_are_bounded() {
-    let mut nodes = mesh(2, |config| config.limits.unanswered_messages_max = 10).await;
+async fn tokens_that_are_never_answered_are_bounded_for_each_peer_and_topic() {
+    let mut nodes = mesh(3, |config| config.limits.unanswered_messages_per_peer_max = 10).await;
     for _ in 0..30 {
         nodes[0].publish(Topic::Consensus, b"vote").await;
     }
@@ -86,9 +86,11 @@ async fn tokens_that_are_never_answered_are_bounded() {
     }
     nodes[1].until("the flood", |metrics| metrics.gossip.consensus.received == 30).await;
     assert_eq!(nodes[1].network.metrics().gossip.consensus.received_drops, 20);
-    // Other topics have places of their own, and answers make new ones.
+    // Other topics and other peers have places of their own, and answers make new ones.
     nodes[0].publish(Topic::Statements, b"statement").await;
     assert_eq!(nodes[1].accept().await.0, Topic::Statements);
+    nodes[2].publish(Topic::Consensus, b"vote of another").await;
+    assert_eq!(nodes[1].accept().await, (Topic::Consensus, id(3), b"vote of another"[..].into()));
     drop(tokens);
     nodes[1].until("the answers", |metrics| metrics.gossip.consensus.ignored == 10).await;
     nodes[0].publish(Topic::Consensus, b"vote").await;
