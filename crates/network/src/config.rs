@@ -114,7 +114,8 @@ pub struct Limits {
     pub event_channel_len: usize,
     /// Places in the channel of commands from the handles. Default 1024.
     pub command_channel_len: usize,
-    /// Messages that wait to be sent to one peer; more are dropped. Default 4096.
+    /// Messages that wait to be sent to one peer; more are dropped. Each keeps its bytes until it is sent, even
+    /// if it has become too old to be, so this bounds what a peer that does not read costs. Default 1024.
     pub send_queue_len: usize,
     /// Time after which the same statement bytes count as a new message. Default 30 s.
     pub duplicate_cache_time: Duration,
@@ -149,7 +150,7 @@ impl Default for Limits {
             unanswered_messages_per_peer_max: 2048,
             event_channel_len: 64,
             command_channel_len: 1024,
-            send_queue_len: 4096,
+            send_queue_len: 1024,
             duplicate_cache_time: Duration::from_secs(30),
             peers_max: 64,
             connections_per_peer_max: 2,
