@@ -116,12 +116,16 @@ fn gossip_config(
         // Messages are kept for three heartbeats; more is memory without use in a full mesh.
         .history_length(3)
         .history_gossip(2)
-        // Every member is every other's neighbour up to about 30; own messages go to all in any case.
+        // Own messages go straight to all. The mesh carries them where a link is missing; every neighbour in
+        // it sends one more copy, whose signature is checked before it is known to be a copy.
         .flood_publish(true)
         .mesh_outbound_min(0)
-        .mesh_n_low(32)
-        .mesh_n(32)
-        .mesh_n_high(64)
+        .mesh_n_low(7)
+        .mesh_n(8)
+        .mesh_n_high(14)
+        // Nothing is offered to be fetched: who is too slow to send it in time would be punished.
+        .gossip_lazy(0)
+        .gossip_factor(0.0)
         .prune_backoff(Duration::from_secs(10))
         .connection_handler_queue_len(limits.send_queue_len)
         .publish_queue_duration(Duration::from_secs(5))
