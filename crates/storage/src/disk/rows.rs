@@ -7,8 +7,12 @@
 //! part 0   0  1  1 where compressed        payload of part n ≥ 1: the bytes that follow
 //!          1  4  length before compression
 //!          5  2  number of parts
-//!          7 ..  bytes
+//!          7  4  CRC-32 of the bytes of all parts
+//!         11 ..  bytes
 //! ```
+//!
+//! Readers take row by row while the writer replaces a blob, so they may get parts of two versions: the checksum in the first part
+//! tells, also where the first parts are otherwise the same.
 //!
 //! sled puts up to 17 rows into a page, and writes a page of more than 128 KiB into a file of its own, which it never syncs.
 //! So a row has at most 4 KiB.
@@ -28,7 +32,7 @@ pub(super) const PAYLOAD_BYTES_MAX: usize = VALUE_BYTES_MAX - CRC_BYTES;
 pub(super) const ONE_PART_BYTES_MAX: usize = PAYLOAD_BYTES_MAX - BLOB_HEAD_BYTES;
 
 const CRC_BYTES: usize = 4;
-const BLOB_HEAD_BYTES: usize = 7;
+const BLOB_HEAD_BYTES: usize = 11;
 const PART_KEY_BYTES: usize = 2;
 /// No blob is longer: a body of 1 MiB is the longest thing that is stored.
 const BLOB_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -78,6 +82,7 @@ impl Rows {
         let mut head = vec![u8::from(compressed)];
         head.extend_from_slice(&(len as u32).to_be_bytes());
         head.extend_from_slice(&(parts as u16).to_be_bytes());
+        head.extend_from_slice(&crc32fast::hash(stored).to_be_bytes());
         head.extend_from_slice(first);
         self.put(tree, part_key(key, 0), &head);
         for (part, bytes) in (1..).zip(rest.chunks(PAYLOAD_BYTES_MAX)) {
@@ -99,8 +104,7 @@ impl Trees {
         loop {
             let Some(first) = self.row(tree, &part_key(key, 0))? else { return Ok(None) };
             let blob = self.blob_from(tree, key, &first);
-            // Each row is read by itself, so parts of two versions may have come together.
-            if blob.is_ok() && parts(&first) == Some(1) || self.row(tree, &part_key(key, 0))? == Some(first) {
+            if blob.is_ok() || self.row(tree, &part_key(key, 0))? == Some(first) {
                 return blob.map(Some);
             }
         }
@@ -111,11 +115,14 @@ impl Trees {
         let (head, bytes) = first.split_first_chunk::<BLOB_HEAD_BYTES>().ok_or_else(unreadable)?;
         let len = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
         let mut stored = bytes.to_vec();
-        for part in 1..parts(first).unwrap_or_default() {
+        for part in 1..u16::from_be_bytes([head[5], head[6]]) {
             let part_key = part_key(key, part);
             let row =
                 self.row(tree, &part_key)?.ok_or_else(|| Damage::missing(tree.name(), hex(&part_key)))?;
             stored.extend_from_slice(&row);
+        }
+        if crc32fast::hash(&stored).to_be_bytes() != head[7..] {
+            return Err(unreadable().into());
         }
         if head[0] != 0 {
             let checked_len = Some(len).filter(|len| *len <= BLOB_BYTES_MAX).ok_or_else(unreadable)?;
@@ -151,12 +158,6 @@ pub(super) fn without_part(key: &[u8]) -> &[u8] {
     &key[..key.len().saturating_sub(PART_KEY_BYTES)]
 }
 
-/// How many parts the first one speaks of.
-fn parts(first: &[u8]) -> Option<u16> {
-    let head = first.first_chunk::<BLOB_HEAD_BYTES>()?;
-    Some(u16::from_be_bytes([head[5], head[6]]))
-}
-
 fn part_key(key: &[u8], part: u16) -> Vec<u8> {
     [key, &part.to_be_bytes()].concat()
 }
@@ -180,4 +181,37 @@ fn crc(tree: TreeName, key: &[u8], payload: &[u8]) -> [u8; CRC_BYTES] {
 /// A key as it is shown to people.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_two_versions_are_never_taken_for_a_blob() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let trees = Trees::open(folder.path(), 4 * 1024 * 1024).expect("opens");
+        let (tree, key) = (TreeName::Places, 7_u64.to_be_bytes());
+        // Bytes that do not compress, and differ in the last of three parts only.
+        let old: Vec<u8> =
+            (0..300_u32).flat_map(|n| blake3::hash(&n.to_be_bytes()).as_bytes().to_owned()).collect();
+        let mut new = old.clone();
+        new[9_000] ^= 1;
+        let rows_of = |bytes: &[u8]| {
+            let mut rows = Rows::default();
+            rows.put_blob(tree, &key, bytes);
+            rows
+        };
+        trees.write(rows_of(&old)).expect("written");
+        assert_eq!(trees.blob(tree, &key).expect("whole"), Some(old));
+        // As a reader sees it that took the first two parts before the writer came, and the last one after.
+        let mut torn = Rows::default();
+        let last = rows_of(&new).0.pop_last().expect("three parts");
+        torn.0.insert(last.0, last.1);
+        trees.write(torn).expect("written");
+        let error = trees.blob(tree, &key).expect_err("neither version");
+        assert!(matches!(error.damage(), Some(Damage::Unreadable { .. })), "{error}");
+        trees.write(rows_of(&new)).expect("written");
+        assert_eq!(trees.blob(tree, &key).expect("whole"), Some(new));
+    }
 }
