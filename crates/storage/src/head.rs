@@ -1,6 +1,7 @@
 //! HEAD: the file that says what was acknowledged, kept beside the database because the database may lose blocks silently.
 //!
-//! A [`SlotFile`] whose content is the CBOR array `[height, size, log root, status root, size cosigned]`.
+//! A [`SlotFile`] whose content is the CBOR array `[height, size, log root, status root]`. What the member cosigned last is its guard's to
+//! know, not HEAD's: the guard outlives the store.
 
 use kvitto_ledger::Height;
 use kvitto_ledger::block::Header;
@@ -15,11 +16,11 @@ use crate::store::Head;
 /// The file's name.
 pub const HEAD_FILE: &str = "HEAD";
 const FORMAT: SlotFormat =
-    SlotFormat { name: HEAD_FILE, magic: b"kvhead01", content_bytes_max: CONTENT_BYTES_MAX };
-/// Three numbers of 9 bytes, two hashes of 34, the array's head.
-const CONTENT_BYTES_MAX: usize = 96;
+    SlotFormat { name: HEAD_FILE, magic: b"kvhead02", content_bytes_max: CONTENT_BYTES_MAX };
+/// The array's head, two numbers of 9 bytes, two hashes of 34.
+const CONTENT_BYTES_MAX: usize = 1 + 2 * 9 + 2 * 34;
 
-type Row = (Height, u64, Hash, Hash, u64);
+type Row = (Height, u64, Hash, Hash);
 
 /// The file, open for writing.
 #[derive(Debug)]
@@ -45,15 +46,14 @@ impl<D: Directory> HeadFile<D> {
     /// # Errors
     /// The operating system's; the file must be opened anew.
     pub fn write(&mut self, head: &Head) -> Result<(), StoreError> {
-        let row: Row = (head.height, head.size, head.log_root, head.status_root, head.cosigned_size);
+        let row: Row = (head.height, head.size, head.log_root, head.status_root);
         self.0.write(&encode(&row)).map_err(StoreError::failed("write HEAD"))
     }
 }
 
 fn decode(bytes: &[u8]) -> Option<Head> {
-    let (height, size, log_root, status_root, cosigned_size) =
-        decode_strict::<Row>(bytes, CONTENT_BYTES_MAX).ok()?;
-    Some(Head { height, size, log_root, status_root, cosigned_size })
+    let (height, size, log_root, status_root) = decode_strict::<Row>(bytes, CONTENT_BYTES_MAX).ok()?;
+    Some(Head { height, size, log_root, status_root })
 }
 
 /// How the newest stored block stands to HEAD, where that is normal (RULES 4.1).
@@ -65,15 +65,14 @@ pub(crate) enum Standing {
     OneAhead,
 }
 
-/// Compares what HEAD says with the newest stored block, its height and its head without `cosigned_size`.
+/// Compares what HEAD says with what it would say of the newest stored block.
 pub(crate) fn standing(head: Option<&Head>, store: &Head) -> Result<Standing, Damage> {
     let Some(head) = head else {
         return if store.height == Height(0) { Ok(Standing::OneAhead) } else { Err(Damage::HeadLost) };
     };
-    let agrees = Head { cosigned_size: store.cosigned_size, ..*head } == *store;
     match store.height.0.checked_sub(head.height.0) {
         None => Err(Damage::BehindHead { head: head.height, store: store.height }),
-        Some(0) if agrees => Ok(Standing::AtHead),
+        Some(0) if head == store => Ok(Standing::AtHead),
         Some(0) => Err(Damage::Mismatch { what: "root", height: head.height }),
         Some(1) => Ok(Standing::OneAhead),
         Some(_) => Err(Damage::AheadOfHead { head: head.height, store: store.height }),
@@ -82,13 +81,12 @@ pub(crate) fn standing(head: Option<&Head>, store: &Head) -> Result<Standing, Da
 
 impl Head {
     /// What HEAD says after a block.
-    pub(crate) fn after(header: &Header, cosigned_size: u64) -> Self {
+    pub(crate) fn after(header: &Header) -> Self {
         Self {
             height: header.height,
             size: header.tree_size,
             log_root: header.log_root,
             status_root: header.status_root,
-            cosigned_size,
         }
     }
 }
@@ -104,7 +102,6 @@ mod tests {
             size: 10 * height,
             log_root: Hash([height as u8; 32]),
             status_root: Hash([1; 32]),
-            cosigned_size: height,
         }
     }
 
@@ -113,7 +110,7 @@ mod tests {
         let directory = MemoryDirectory::default();
         let (mut file, found) = HeadFile::open(directory.clone()).expect("empty");
         assert_eq!(found, None);
-        let largest = Head { height: Height(u64::MAX), size: u64::MAX, cosigned_size: u64::MAX, ..head(1) };
+        let largest = Head { height: Height(u64::MAX), size: u64::MAX, ..head(1) };
         for head in [head(1), largest, head(3)] {
             file.write(&head).expect("written");
             assert_eq!(HeadFile::open(directory.clone()).expect("readable").1, Some(head));

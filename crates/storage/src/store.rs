@@ -24,8 +24,6 @@ pub struct Head {
     pub log_root: Hash,
     /// Root of the status tree after it.
     pub status_root: Hash,
-    /// Size of the largest tree that this node has cosigned; 0 before the first.
-    pub cosigned_size: u64,
 }
 
 /// A checkpoint with the quorum of cosignatures: what the outside is shown.
@@ -76,12 +74,6 @@ pub trait Store: ReadState {
     /// # Errors
     /// Those of [`Store::commit`]; [`StoreError::NotCommitted`].
     fn put_checkpoint(&mut self, published: &Published) -> Result<(), StoreError>;
-
-    /// Records in HEAD that a tree of this size was cosigned; a smaller one than before changes nothing.
-    ///
-    /// # Errors
-    /// Those of [`Store::commit`].
-    fn put_cosigned(&mut self, size: u64) -> Result<(), StoreError>;
 }
 
 /// A reader: cheap to clone, used from many threads while the writer commits.

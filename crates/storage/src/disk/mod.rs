@@ -87,14 +87,6 @@ impl SledStore {
         write(&self.shared, &self.faults, rows)?;
         sync(&self.shared, &self.faults)
     }
-
-    fn write_head(&mut self, head: Head) -> Result<(), StoreError> {
-        if head != self.head {
-            self.head_file.write(&head)?;
-            self.head = head;
-        }
-        Ok(())
-    }
 }
 
 impl Store for SledStore {
@@ -114,7 +106,9 @@ impl Store for SledStore {
             let follows = block.header.previous == store.shared.newest().tip.header_id;
             assert!(follows, "a block follows the newest one");
             write_block(&store.shared, &store.faults, block, certificate)?;
-            store.write_head(Head::after(&block.header, store.head.cosigned_size))?;
+            let head = Head::after(&block.header);
+            store.head_file.write(&head)?;
+            store.head = head;
             store.shared.advance(block);
             Ok(())
         })
@@ -143,11 +137,6 @@ impl Store for SledStore {
             store.shared.newest_mut().published = Some(published.clone());
             Ok(())
         })
-    }
-
-    fn put_cosigned(&mut self, size: u64) -> Result<(), StoreError> {
-        let cosigned_size = self.head.cosigned_size.max(size);
-        self.guarded(|store| store.write_head(Head { cosigned_size, ..store.head }))
     }
 }
 

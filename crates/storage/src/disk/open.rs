@@ -134,7 +134,7 @@ impl Opening<'_> {
             return Err(StoreError::OtherLedger);
         }
         let newest = shared.newest().tip.header.clone();
-        let head = Head::after(&newest, found.map_or(0, |head| head.cosigned_size));
+        let head = Head::after(&newest);
         let standing = standing(found.as_ref(), &head)?;
         self.audit(&shared)?;
         if standing == Standing::OneAhead {

@@ -58,7 +58,7 @@ impl MemoryStore {
             return Err(StoreError::OtherLedger);
         }
         let (mut head_file, found) = HeadFile::open(disk.files())?;
-        let head = Head::after(&newest, found.map_or(0, |head| head.cosigned_size));
+        let head = Head::after(&newest);
         if standing(found.as_ref(), &head)? == Standing::OneAhead {
             if newest.height != Height(0) && !certificate_holds(&newest, &certificate) {
                 return Err(Damage::Mismatch { what: "certificate", height: newest.height }.into());
@@ -75,24 +75,20 @@ impl MemoryStore {
         &self.disk
     }
 
-    /// Writes and syncs rows, and, where given, HEAD; readers see them afterwards.
-    fn write(&mut self, row: Option<Row>, head: Head) -> Result<(), StoreError> {
+    /// Writes and syncs a row, and HEAD where it changes; readers see them afterwards.
+    fn write(&mut self, row: Row, head: Head) -> Result<(), StoreError> {
         if self.failed {
             return Err(StoreError::Poisoned);
         }
         self.failed = true;
-        if let Some(row) = &row {
-            self.disk.write(row.clone())?;
-            self.disk.sync()?;
-        }
+        self.disk.write(row.clone())?;
+        self.disk.sync()?;
         if head != self.head {
             self.head_file.write(&head)?;
         }
         self.failed = false;
         self.head = head;
-        if let Some(row) = row {
-            self.reader.state().write().unwrap_or_else(PoisonError::into_inner).apply(row);
-        }
+        self.reader.state().write().unwrap_or_else(PoisonError::into_inner).apply(row);
         Ok(())
     }
 }
@@ -112,13 +108,13 @@ impl Store for MemoryStore {
         assert_eq!(block.header.height, self.head.height.next(), "blocks are committed in order");
         let newest = Newest::newest_tip(&self.reader).header_id;
         assert_eq!(block.header.previous, newest, "a block follows the newest one");
-        let head = Head::after(&block.header, self.head.cosigned_size);
-        self.write(Some(Row::Block(StoredBlock::new(block, certificate))), head)
+        let head = Head::after(&block.header);
+        self.write(Row::Block(StoredBlock::new(block, certificate)), head)
     }
 
     fn put_certificate(&mut self, height: Height, certificate: &[u8]) -> Result<(), StoreError> {
         self.reader.check(height)?;
-        self.write(Some(Row::Certificate(height, certificate.into())), self.head)
+        self.write(Row::Certificate(height, certificate.into()), self.head)
     }
 
     fn put_checkpoint(&mut self, published: &Published) -> Result<(), StoreError> {
@@ -126,11 +122,6 @@ impl Store for MemoryStore {
         if self.reader.published().is_some_and(|present| present.size > published.size) {
             return Ok(());
         }
-        self.write(Some(Row::Published(published.clone())), self.head)
-    }
-
-    fn put_cosigned(&mut self, size: u64) -> Result<(), StoreError> {
-        let cosigned_size = self.head.cosigned_size.max(size);
-        self.write(None, Head { cosigned_size, ..self.head })
+        self.write(Row::Published(published.clone()), self.head)
     }
 }

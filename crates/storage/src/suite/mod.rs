@@ -59,14 +59,13 @@ fn commit_all<S: Store>(store: &mut S, history: &History) {
     }
 }
 
-fn head_of(block: &ExecutedBlock, cosigned_size: u64) -> Head {
+fn head_of(block: &ExecutedBlock) -> Head {
     let header = &block.header;
     Head {
         height: header.height,
         size: header.tree_size,
         log_root: header.log_root,
         status_root: header.status_root,
-        cosigned_size,
     }
 }
 
@@ -80,7 +79,7 @@ pub fn blocks_execute_on_the_store(mut disk: impl Disk) {
         assert_eq!(executed.expect("readable").as_ref(), Ok(block), "block {}", block.header.height);
         store.commit(block, &[]).expect("committed");
         assert_eq!(store.tip().expect("readable"), block.tip);
-        assert_eq!(store.head(), head_of(block, 0));
+        assert_eq!(store.head(), head_of(block));
     }
 }
 
@@ -111,7 +110,7 @@ pub fn answers_as_of_every_height_are_those_of_the_model(mut disk: impl Disk) {
     drop((reader, store));
     let store = open(&mut disk, &history);
     check_all_heights(&store.reader(), &history);
-    assert_eq!(store.head(), head_of(history.newest(), 0));
+    assert_eq!(store.head(), head_of(history.newest()));
 }
 
 fn check_all_heights(reader: &impl Read, history: &History) {
@@ -187,7 +186,7 @@ pub fn a_failure_at_any_step_leaves_whole_blocks<D: Disk>(new_disk: impl Fn() ->
         let mut store = open(&mut disk, &history);
         let height = store.head().height.0 as usize;
         assert!(height == newest || (!committed && height == newest - 1), "{steps}: {height}");
-        assert_eq!(store.head(), head_of(&history.blocks[height], 0));
+        assert_eq!(store.head(), head_of(&history.blocks[height]));
         commit_all(&mut store, &history);
         audit::everything(&store.reader(), &mut |_| ()).expect("all in order");
         if committed {
@@ -216,8 +215,8 @@ pub fn an_unacknowledged_block_needs_its_certificate<D: Disk>(new_disk: impl Fn(
     }
 }
 
-/// Certificates, the checkpoint and the cosigned size are kept; the newest counts.
-pub fn certificates_checkpoints_and_cosigned_sizes_are_kept<D: Disk>(mut disk: D) {
+/// Certificates and the checkpoint are kept; the newest counts.
+pub fn certificates_and_checkpoints_are_kept<D: Disk>(mut disk: D) {
     let history = History::small();
     let mut store = open(&mut disk, &history);
     assert_eq!(store.reader().published(), None);
@@ -233,8 +232,6 @@ pub fn certificates_checkpoints_and_cosigned_sizes_are_kept<D: Disk>(mut disk: D
     store.put_certificate(Height(2), &fuller).expect("kept");
     store.put_certificate(Height(3), &fuller).expect("kept");
     store.put_certificate(Height(3), b"shorter").expect("kept");
-    store.put_cosigned(40).expect("kept");
-    store.put_cosigned(30).expect("ignored");
     let beyond = Height(history.blocks.len() as u64);
     assert!(matches!(store.put_certificate(beyond, &[]), Err(StoreError::NotCommitted { .. })));
     let check = |store: &D::Store, note: &str| {
@@ -242,7 +239,7 @@ pub fn certificates_checkpoints_and_cosigned_sizes_are_kept<D: Disk>(mut disk: D
         assert_eq!(reader.published(), Some(published(3, note)));
         assert_eq!(reader.certificate(Height(2)).expect("readable"), Some(fuller.clone()));
         assert_eq!(reader.certificate(Height(3)).expect("readable"), Some(b"shorter".to_vec()));
-        assert_eq!(store.head(), head_of(history.newest(), 40));
+        assert_eq!(store.head(), head_of(history.newest()));
     };
     check(&store, &long);
     store.put_checkpoint(&published(3, "newer cosignatures")).expect("kept");
@@ -257,7 +254,7 @@ pub fn another_ledger_is_refused(mut disk: impl Disk) {
     drop(open(&mut disk, &history));
     let refused = disk.open(&other.blocks[0], &holds).map(drop);
     assert!(matches!(refused, Err(StoreError::OtherLedger)), "{refused:?}");
-    assert_eq!(open(&mut disk, &history).head(), head_of(&history.blocks[0], 0));
+    assert_eq!(open(&mut disk, &history).head(), head_of(&history.blocks[0]));
 }
 
 /// Readers in other threads get answers that fit together while the writer commits.
@@ -317,8 +314,8 @@ macro_rules! store_suite {
         }
 
         #[test]
-        fn certificates_checkpoints_and_cosigned_sizes_are_kept() {
-            $crate::suite::certificates_checkpoints_and_cosigned_sizes_are_kept($new_disk());
+        fn certificates_and_checkpoints_are_kept() {
+            $crate::suite::certificates_and_checkpoints_are_kept($new_disk());
         }
 
         #[test]
