@@ -1,12 +1,16 @@
 //! The few file operations that HEAD and the journal are made of, so that a test can put a disk beneath them that fails.
 
+mod lock;
 mod memory;
 mod os;
 
 use std::io;
 
+pub use lock::Lock;
 pub use memory::MemoryDirectory;
 pub use os::OsDirectory;
+
+pub(crate) use os::make_directory;
 
 /// A directory of small files.
 ///

@@ -70,7 +70,6 @@ fn check_set_aside(path: &Path, history: &History, expected: &Damage, lost: Opti
     drop(again.store);
     extend(path, history, history.blocks.len() - 1);
     let again = open(path, history);
-    assert_eq!(again.lost, None);
     audit::everything(&again.store.reader(), &mut |_| ()).expect("all in order");
 }
 
@@ -233,6 +232,78 @@ fn only_one_process_has_it_open() {
     assert!(matches!(second, Err(StoreError::InUse)));
     drop(first.store);
     assert_eq!(open(folder.path(), &history).store.head().height, Height(1));
+}
+
+/// Names and contents of everything in a folder, what sled itself rewrites excepted.
+fn contents(path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found: Vec<_> = fs::read_dir(path)
+        .expect("readable")
+        .map(|entry| entry.expect("readable").path())
+        .map(|path| (path.clone(), fs::read(&path).unwrap_or_default()))
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn opening_to_read_reports_damage_and_changes_nothing() {
+    let history = History::small();
+    let read = |path: &Path| {
+        let holds = |header: &kvitto_ledger::Header, bytes: &[u8]| bytes == certificate(header.height);
+        SledStore::open_to_read(path, &options(), &history.blocks[0], &holds)
+    };
+    let (old, new, next) = (filled(&history, 5), filled(&history, 9), filled(&history, 6));
+    let mut store = read(new.path()).expect("in order");
+    audit::everything(&store.reader(), &mut |_| ()).expect("all in order");
+    let refused = store.commit(&history.blocks[10], &[]);
+    assert!(matches!(refused, Err(StoreError::Poisoned)) && !store.is_writable());
+    drop(store);
+
+    put_database(old.path(), new.path());
+    let before = contents(new.path());
+    let error = read(new.path()).expect_err("behind HEAD");
+    assert_eq!(error.damage(), Some(&Damage::BehindHead { head: Height(9), store: Height(5) }));
+    assert_eq!(contents(new.path()), before);
+
+    put_database(next.path(), old.path());
+    let before = contents(old.path());
+    assert_eq!(read(old.path()).expect("one ahead is normal").head().height, Height(6));
+    assert_eq!(contents(old.path()), before);
+
+    let empty = tempfile::tempdir().expect("a folder");
+    assert!(matches!(read(empty.path()), Err(StoreError::Failed { .. })));
+    fs::copy(old.path().join(HEAD_FILE), empty.path().join(HEAD_FILE)).expect("copied");
+    let error = read(empty.path()).expect_err("nothing under HEAD");
+    assert_eq!(error.damage(), Some(&Damage::Empty { head: Height(5) }));
+    assert!(!empty.path().join("sled").exists(), "nothing is begun");
+}
+
+#[test]
+fn only_folders_count_as_databases_that_were_set_aside() {
+    let history = History::small();
+    let folder = filled(&history, 2);
+    fs::write(folder.path().join("damaged-1.tar.gz"), b"an archive").expect("written");
+    assert_eq!(open(folder.path(), &history).lost, None);
+}
+
+/// `/dev/full` stands for a full disk: whoever writes to it is told that there is no room.
+#[test]
+fn a_store_on_a_full_disk_is_read_until_there_is_room_again() {
+    let history = History::small();
+    for file in ["ballast", "room"] {
+        let folder = filled(&history, 4);
+        let path = folder.path().join(file);
+        // The ballast may be there; the room beside it never is.
+        let _ = fs::remove_file(&path);
+        std::os::unix::fs::symlink("/dev/full", &path).expect("linked");
+        let mut opened = open(folder.path(), &history);
+        assert!(opened.disk_full && opened.set_aside.is_none() && !opened.store.is_writable(), "{file}");
+        assert!(!folder.path().join("ballast").exists(), "its room is given up");
+        audit::everything(&opened.store.reader(), &mut |_| ()).expect("all in order");
+        assert!(matches!(opened.store.commit(&history.blocks[5], &[]), Err(StoreError::Poisoned)));
+        drop(opened.store);
+        assert!(!open(folder.path(), &history).disk_full, "the file is gone, and with it the want of room");
+    }
 }
 
 #[test]

@@ -1,4 +1,7 @@
 //! The ballast: room on the disk that is given up when it is full, because sled must write in order to open.
+//!
+//! A disk counts as full when a block would not fit beside the ballast: a node that ended because a write failed would otherwise
+//! start, fail at its next write, and end again. It counts so until the ballast fits again.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -7,16 +10,22 @@ use std::path::Path;
 use crate::error::StoreError;
 
 const FILE: &str = "ballast";
+/// Written, and removed, beside a ballast that is there.
+const ROOM_FILE: &str = "room";
+/// What a block may take: its body twice, in the journal and in the database, and as much for the rows.
+const ROOM_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Written in pieces of a pattern that file systems do not store for nothing.
 const PIECE_BYTES: u64 = 64 * 1024;
 
-/// Makes sure that the ballast is there; `false` where there is no room for it.
+/// Makes sure that the ballast is there; `false` where there is no room for it or beside it: then it is thrown out.
 pub(super) fn lay_in(directory: &Path, bytes: u64) -> Result<bool, StoreError> {
     let path = directory.join(FILE);
-    if fs::metadata(&path).is_ok_and(|found| found.len() == bytes) {
-        return Ok(true);
-    }
-    match fill(&path, bytes) {
+    let filled = if fs::metadata(&path).is_ok_and(|found| found.len() == bytes) {
+        try_room(&directory.join(ROOM_FILE), bytes.min(ROOM_BYTES_MAX))
+    } else {
+        fill(&path, bytes)
+    };
+    match filled {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::StorageFull => throw_out(directory).map(|()| false),
         Err(source) => Err(StoreError::Failed { operation: "lay in ballast", source }),
@@ -31,6 +40,12 @@ pub(super) fn throw_out(directory: &Path) -> Result<(), StoreError> {
         }
         _ => Ok(()),
     }
+}
+
+fn try_room(path: &Path, bytes: u64) -> io::Result<()> {
+    let filled = fill(path, bytes);
+    fs::remove_file(path)?;
+    filled
 }
 
 fn fill(path: &Path, bytes: u64) -> io::Result<()> {

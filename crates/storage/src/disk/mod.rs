@@ -4,6 +4,7 @@
 //! <directory>/lock         held while the store is open
 //!            /HEAD         what was acknowledged
 //!            /ballast      given up on a full disk, so that the store can still be opened and read
+//!            /room         for a moment: is there room beside the ballast?
 //!            /sled/        the database
 //!            /damaged-<n>/ databases (and their HEAD) that were set aside
 //! ```
@@ -28,7 +29,6 @@ mod shared;
 mod tiles;
 mod trees;
 
-use std::fs::File;
 use std::sync::Arc;
 
 use kvitto_ledger::Height;
@@ -36,7 +36,7 @@ use kvitto_ledger::execute::ExecutedBlock;
 
 use crate::error::StoreError;
 use crate::faults::Faults;
-use crate::files::OsDirectory;
+use crate::files::{Lock, OsDirectory};
 use crate::head::HeadFile;
 use crate::read_state::impl_read_state;
 use crate::store::{Head, Published, Read, Store};
@@ -57,14 +57,13 @@ pub struct SledStore {
     head_file: HeadFile<OsDirectory>,
     faults: Faults,
     failed: bool,
-    /// Given up by the operating system when the process ends, however it does.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl_read_state!(SledStore, |store| &store.reader);
 
 impl SledStore {
-    /// Whether it takes writes: not after one failed, nor when the disk was full at the start.
+    /// Whether it takes writes: not after one failed, nor when the disk was full at the start or it was opened for reading only.
     pub fn is_writable(&self) -> bool {
         !self.failed
     }

@@ -1,6 +1,6 @@
 //! Opening a store: lock, ballast, database, HEAD, audit; and setting aside what is damaged (RULES 4.1 to 4.3).
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,12 +14,13 @@ use super::{SledReader, SledStore, ballast, keys, write_block};
 use crate::audit;
 use crate::error::{Damage, StoreError};
 use crate::faults::Faults;
-use crate::files::OsDirectory;
+use crate::files::{Lock, OsDirectory, make_directory};
 use crate::head::{HEAD_FILE, HeadFile, Standing, standing};
-use crate::store::{Head, Read, Store};
+use crate::store::{Head, Read};
 
 const DATABASE: &str = "sled";
-const LOCK: &str = "lock";
+/// sled's own name for the file that holds everything.
+const DATABASE_FILE: &str = "db";
 const DAMAGED: &str = "damaged-";
 
 /// How a store is opened.
@@ -53,10 +54,9 @@ pub struct Opened {
     pub store: SledStore,
     /// What was found damaged now; the store is then a new one, and the node must fetch the blocks from its peers.
     pub set_aside: Option<SetAside>,
-    /// The highest HEAD of all that was ever set aside, if this store has not got that far again: until it has, the node signs
-    /// nothing.
+    /// The highest HEAD of all that was ever set aside. Until this store has got that far again, the node must sign nothing.
     pub lost: Option<Head>,
-    /// There was no room even to open: the store takes no writes.
+    /// There is no room for the ballast, or none beside it: the store takes no writes until it is opened again with more.
     pub disk_full: bool,
 }
 
@@ -83,10 +83,10 @@ impl SledStore {
         genesis: &ExecutedBlock,
         certificate_holds: &dyn Fn(&Header, &[u8]) -> bool,
     ) -> Result<Opened, StoreError> {
-        fs::create_dir_all(directory).map_err(StoreError::failed("make the store's directory"))?;
-        let lock = lock(directory)?;
+        make_directory(directory).map_err(StoreError::failed("make the store's directory"))?;
+        let lock = Lock::take(directory)?;
         let mut disk_full = options.ballast_bytes > 0 && !ballast::lay_in(directory, options.ballast_bytes)?;
-        let opening = Opening { directory, options, genesis, certificate_holds };
+        let opening = Opening { directory, options, genesis, certificate_holds, access: Access::Write };
         let mut set_aside = None;
         let mut opened = opening.parts();
         if opened.as_ref().is_err_and(is_storage_full) {
@@ -100,12 +100,25 @@ impl SledStore {
             set_aside = Some(SetAside { damage, path });
             opened = opening.parts();
         }
-        let (shared, head_file, head) = opened?;
-        let reader = SledReader::new(Arc::clone(&shared));
-        let faults = options.faults.clone();
-        let store = SledStore { shared, reader, head, head_file, faults, failed: disk_full, _lock: lock };
-        let lost = highest_lost(directory)?.filter(|lost| lost.height > store.head().height);
-        Ok(Opened { store, set_aside, lost, disk_full })
+        let store = opening.store(opened?, lock, disk_full);
+        Ok(Opened { store, set_aside, lost: highest_lost(directory)?, disk_full })
+    }
+
+    /// Opens a store that takes no writes, and changes nothing beyond what sled itself does when it opens: damage is an error,
+    /// nothing is set aside or begun, and HEAD stays as it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`]; those of [`SledStore::open`]; [`StoreError::Failed`] also where there is no store.
+    pub fn open_to_read(
+        directory: &Path,
+        options: &Options,
+        genesis: &ExecutedBlock,
+        certificate_holds: &dyn Fn(&Header, &[u8]) -> bool,
+    ) -> Result<Self, StoreError> {
+        fs::metadata(directory).map_err(StoreError::failed("find the store's directory"))?;
+        let lock = Lock::take(directory)?;
+        let opening = Opening { directory, options, genesis, certificate_holds, access: Access::Read };
+        Ok(opening.store(opening.parts()?, lock, true))
     }
 }
 
@@ -116,6 +129,14 @@ struct Opening<'a> {
     options: &'a Options,
     genesis: &'a ExecutedBlock,
     certificate_holds: &'a dyn Fn(&Header, &[u8]) -> bool,
+    access: Access,
+}
+
+/// Whether opening may begin a store and roll its HEAD forward.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Read,
+    Write,
 }
 
 impl Opening<'_> {
@@ -124,9 +145,13 @@ impl Opening<'_> {
         let files = OsDirectory::open(self.directory, self.options.faults.clone())
             .map_err(StoreError::failed("open the store's directory"))?;
         let (mut head_file, found) = HeadFile::open(files)?;
+        if self.access == Access::Read {
+            self.check_there(found)?;
+        }
         let trees = Trees::open(&self.directory.join(DATABASE), self.options.cache_bytes)?;
         let shared = match Shared::open(trees.clone())? {
             Some(shared) => shared,
+            None if self.access == Access::Read => return Err(Damage::missing("block", Height(0)).into()),
             None => self.begin(trees, found)?,
         };
         let shared = Arc::new(shared);
@@ -139,9 +164,27 @@ impl Opening<'_> {
         self.audit(&shared)?;
         if standing == Standing::OneAhead {
             self.check_certificate(&shared, &newest)?;
-            head_file.write(&head)?;
+            if self.access == Access::Write {
+                head_file.write(&head)?;
+            }
         }
         Ok((shared, head_file, head))
+    }
+
+    fn store(&self, (shared, head_file, head): Parts, lock: Lock, failed: bool) -> SledStore {
+        let reader = SledReader::new(Arc::clone(&shared));
+        let faults = self.options.faults.clone();
+        SledStore { shared, reader, head, head_file, faults, failed, _lock: lock }
+    }
+
+    /// sled would begin a database where there is none.
+    fn check_there(&self, found: Option<Head>) -> Result<(), StoreError> {
+        let missing = fs::metadata(self.directory.join(DATABASE).join(DATABASE_FILE)).err();
+        match (missing, found) {
+            (None, _) => Ok(()),
+            (Some(_), Some(head)) => Err(Damage::Empty { head: head.height }.into()),
+            (Some(source), None) => Err(StoreError::Failed { operation: "find the database", source }),
+        }
     }
 
     /// Writes block 0 into an empty database.
@@ -198,15 +241,6 @@ impl Opening<'_> {
     }
 }
 
-fn lock(directory: &Path) -> Result<File, StoreError> {
-    let file = File::create(directory.join(LOCK)).map_err(StoreError::failed("make the lock file"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse),
-        Err(TryLockError::Error(source)) => Err(StoreError::Failed { operation: "lock the store", source }),
-    }
-}
-
 fn is_storage_full(error: &StoreError) -> bool {
     matches!(error, StoreError::Failed { source, .. } if source.kind() == io::ErrorKind::StorageFull)
 }
@@ -234,7 +268,8 @@ fn highest_lost(directory: &Path) -> Result<Option<Head>, StoreError> {
     let mut highest: Option<Head> = None;
     for entry in fs::read_dir(directory).map_err(StoreError::failed(failed))? {
         let entry = entry.map_err(StoreError::failed(failed))?;
-        if !entry.file_name().to_string_lossy().starts_with(DAMAGED) {
+        let is_directory = entry.file_type().map_err(StoreError::failed(failed))?.is_dir();
+        if !is_directory || !entry.file_name().to_string_lossy().starts_with(DAMAGED) {
             continue;
         }
         let files = OsDirectory::open(&entry.path(), Faults::none()).map_err(StoreError::failed(failed))?;

@@ -30,7 +30,7 @@ impl OsDirectory {
     /// # Errors
     /// The operating system's.
     pub fn open(path: &Path, faults: Faults) -> io::Result<Self> {
-        fs::create_dir_all(path)?;
+        make_directory(path)?;
         Ok(Self { path: path.to_owned(), open: BTreeMap::new(), faults })
     }
 
@@ -42,6 +42,16 @@ impl OsDirectory {
         }
         Ok(self.open.get_mut(name).expect("just inserted"))
     }
+}
+
+/// Makes a directory, where it is missing, and its entry in the one above durable.
+pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(path)?;
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(above)?.sync_all()
 }
 
 impl Directory for OsDirectory {
