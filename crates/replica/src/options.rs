@@ -1,12 +1,15 @@
 //! What a replica is told when it is made.
 
-use kvitto_ledger::Genesis;
+use kvitto_ledger::{Genesis, Height};
 
 /// Whether this member may sign (RULES 2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// The guard is there, or the operator vouches for the member with `--i-lost-my-guard`.
+    /// The guard and everything that was acknowledged are there, or the operator vouches for the member with `--i-lost-my-guard`.
     Signing,
+    /// The guard is there, but blocks up to this one, which the member had acknowledged or may be locked on, are not: follow, and
+    /// sign nothing until they are committed again. It may be an old block, so a time is not waited for.
+    CatchingUp(Height),
     /// The guard is missing or unreadable: follow, and sign nothing until a block is committed whose time is more than 10 s
     /// after the start. A guard is made once, with the keys; the node must not make an empty one in its place.
     Observing,

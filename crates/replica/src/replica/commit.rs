@@ -44,7 +44,7 @@ impl<S: Signer> Replica<S> {
         for evidence in self.cosign.committed(self.head(), block.header.time, self.now, state)? {
             self.out.evidence(evidence);
         }
-        if self.standing == Standing::Observing && self.is_trusted_again(block.header.time) {
+        if self.is_trusted_again(&block.header) {
             self.standing = Standing::Signing;
         }
         self.sync.committed(height);

@@ -1,6 +1,6 @@
 //! The engine's messages: in from peers, out to peers, and when a height starts.
 
-use kvitto_ledger::{Height, ReadState, TimeMs};
+use kvitto_ledger::{Header, Height, ReadState, TimeMs};
 use malachitebft_core_types::{CommitCertificate, ThresholdParams, Value as _};
 
 use super::{Phase, Replica};
@@ -12,6 +12,7 @@ use crate::effect::{Effect, Fault, Halt, Verdict};
 use crate::engine::Output;
 use crate::engine::context::{Context, Proposal};
 use crate::input::{Peer, TimerId, Topic};
+use crate::options::Standing;
 use crate::signer::Signer;
 
 impl<S: Signer> Replica<S> {
@@ -266,9 +267,13 @@ impl<S: Signer> Replica<S> {
         found
     }
 
-    /// The time at which this member may sign again after its guard was lost (RULES 2.3).
-    pub(super) fn is_trusted_again(&self, block_time: TimeMs) -> bool {
-        block_time.0 > self.started_at.0.saturating_add(10_000)
+    /// Whether this member may sign from now on that the block is committed (RULES 2.3).
+    pub(super) fn is_trusted_again(&self, block: &Header) -> bool {
+        match self.standing {
+            Standing::Signing => true,
+            Standing::CatchingUp(lost) => block.height >= lost,
+            Standing::Observing => block.time.0 > self.started_at.0.saturating_add(10_000),
+        }
     }
 
     pub(super) fn cancel_build(&mut self) {

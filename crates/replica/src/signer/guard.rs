@@ -114,6 +114,14 @@ impl Guard {
         self.precommitted
     }
 
+    /// The newest block that the member must have: it cosigns what it has, and says something about a block only once it has the
+    /// one before.
+    pub fn committed(&self) -> Option<Height> {
+        let spoken_of = self.slots.iter().flatten().map(|slot| slot.point.height).max();
+        let before = spoken_of.and_then(|height| height.0.checked_sub(1)).map(Height);
+        before.max(self.head.map(|head| head.height))
+    }
+
     /// The largest tree that was cosigned.
     pub fn head(&self) -> Option<Head> {
         self.head
@@ -260,6 +268,22 @@ mod tests {
         ] {
             guard = Guard::decode(&guard.encode()).expect("its own bytes");
             assert_eq!(give(&mut guard, request.clone(), 0), expected, "{request:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_signed_tells_which_blocks_the_member_had() {
+        let mut guard = Guard::default();
+        assert_eq!(guard.committed(), None);
+        for (request, expected) in [
+            (vote(1, 0, Prevote, "nil"), 0),
+            (cosign(1, 10, 1), 1),
+            (vote(5, 0, Prevote, "a"), 4),
+            (vote(5, 0, Precommit, "a"), 4),
+            (cosign(5, 50, 5), 5),
+        ] {
+            give(&mut guard, request, 0);
+            assert_eq!(guard.committed(), Some(Height(expected)));
         }
     }
 

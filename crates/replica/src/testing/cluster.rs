@@ -125,11 +125,11 @@ impl Cluster {
     pub fn start(&mut self, index: usize) {
         let now = self.clock(index);
         let node = &mut self.nodes[index];
-        let standing = if node.guard.is_some() { Standing::Signing } else { Standing::Observing };
+        let of_guard = if node.guard.is_some() { Standing::Signing } else { Standing::Observing };
         let options = Options {
             genesis: self.world.genesis.clone(),
             member: Some(index),
-            standing,
+            standing: node.standing.unwrap_or(of_guard),
             timeouts: self.timeouts,
             mempool: self.mempool,
         };

@@ -9,6 +9,7 @@ use kvitto_ledger::{Did, Height, StatementId};
 use crate::effect::{Fault, Halt, Notice};
 use crate::evidence::Evidence;
 use crate::input::{RequestId, TimerId};
+use crate::options::Standing;
 use crate::replica::Replica;
 use crate::signer::{Guard, MemorySigner};
 
@@ -26,6 +27,8 @@ pub struct Node {
     pub unsynced: Vec<Vec<u8>>,
     /// The guard, durable; `None` when it was lost.
     pub guard: Option<Guard>,
+    /// How it stands when it starts, where that is not what the guard alone says: blocks were lost, or its operator vouches.
+    pub standing: Option<Standing>,
     /// The newest published checkpoint.
     pub published: Option<(Height, Arc<str>)>,
     /// How far its clock is ahead of true time, in milliseconds.
@@ -60,6 +63,7 @@ impl Node {
             journal: Vec::new(),
             unsynced: Vec::new(),
             guard: Some(Guard::default()),
+            standing: None,
             published: None,
             clock_ahead_ms: 0,
             breaks_on: None,

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use kvitto_ledger::testing::MemoryState;
 use kvitto_ledger::{Height, StatementId};
-use kvitto_replica::Fault;
 use kvitto_replica::testing::{Cluster, Liar, Statements, all_executed};
+use kvitto_replica::{Fault, Standing};
 
 fn wipe(cluster: &mut Cluster, index: usize) {
     cluster.kill(index);
@@ -58,6 +58,76 @@ fn a_wiped_member_catches_up_and_signs_only_when_that_is_safe() {
         cluster.run_for(20_000, |cluster| cluster.nodes[1].finals.contains(&id)),
         "its vote counts again"
     );
+}
+
+/// The members' stores are damaged and begun anew, as many at once as make a quorum impossible; their guards are intact.
+#[test]
+fn members_with_damaged_stores_sign_again_once_they_have_what_they_had() {
+    let mut cluster = Cluster::new(4, 5);
+    let mut statements = Statements::new(&cluster);
+    let mut ids = Vec::new();
+    for n in 0..20 {
+        let statement = statements.next();
+        ids.push(statement.id());
+        cluster.submit(n % 4, statement);
+        cluster.run_ms(100);
+    }
+    cluster.run_ms(1_000);
+    let lost = cluster.height();
+    for member in [2, 3] {
+        let guard = cluster.nodes[member].guard.clone();
+        wipe(&mut cluster, member);
+        cluster.nodes[member].guard = guard;
+        cluster.nodes[member].standing = Some(Standing::CatchingUp(lost));
+        cluster.start(member);
+    }
+    let observes = |cluster: &Cluster, member: usize| {
+        cluster.nodes[member].replica.as_ref().is_some_and(|replica| replica.status().observing)
+    };
+    assert!(observes(&cluster, 2) && observes(&cluster, 3));
+    let caught_up = cluster.run_for(5_000, |cluster| {
+        for member in [2, 3] {
+            let has_all = cluster.nodes[member].height() >= lost;
+            assert!(has_all || observes(cluster, member), "it signs before it has what it had");
+        }
+        all_executed(cluster, &ids)
+    });
+    assert!(caught_up);
+    cluster.run_ms(100);
+    assert!(!observes(&cluster, 2) && !observes(&cluster, 3));
+    let statement = statements.next();
+    let id = statement.id();
+    cluster.submit(0, statement);
+    assert!(cluster.run_for(10_000, |cluster| all_executed(cluster, &[id])), "the ledger goes on");
+}
+
+/// A wrong installation has taken more guards than the ledger can do without: no later block ends the observation, because none
+/// is decided. Then the operators must say that they know, all of them.
+#[test]
+fn when_too_many_guards_are_lost_the_ledger_stands_until_the_operators_vouch() {
+    let mut cluster = Cluster::new(4, 6);
+    let mut statements = Statements::new(&cluster);
+    let statement = statements.next();
+    let first = statement.id();
+    cluster.submit(0, statement);
+    assert!(cluster.run_for(5_000, |cluster| all_executed(cluster, &[first])));
+    for member in 0..4 {
+        cluster.kill(member);
+        cluster.nodes[member].guard = None;
+    }
+    (0..4).for_each(|member| cluster.start(member));
+    let statement = statements.next();
+    let second = statement.id();
+    cluster.submit(0, statement.clone());
+    cluster.run_ms(60_000);
+    assert!(!all_executed(&cluster, &[second]), "nobody signs");
+    for member in 0..4 {
+        cluster.kill(member);
+        cluster.nodes[member].standing = Some(Standing::Signing);
+    }
+    (0..4).for_each(|member| cluster.start(member));
+    cluster.submit(0, statement);
+    assert!(cluster.run_for(10_000, |cluster| all_executed(cluster, &[second])));
 }
 
 #[test]
