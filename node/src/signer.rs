@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use kvitto_replica::Signer;
 use kvitto_replica::signer::{Guard, GuardAnswer, SignRequest, Signed, Subject};
 use kvitto_storage::faults::Faults;
-use kvitto_storage::files::OsDirectory;
+use kvitto_storage::files::{Lock, OsDirectory};
 use kvitto_storage::slots::{Content, SlotFile, SlotFormat};
 
 use crate::keys::MemberKeys;
@@ -19,6 +19,8 @@ pub struct FileSigner {
     keys: MemberKeys,
     guard: Guard,
     file: SlotFile<OsDirectory>,
+    /// Two processes with one guard would each forget what the other signs.
+    _lock: Lock,
     /// Whether something was signed that the file does not say yet.
     dirty: bool,
 }
@@ -32,13 +34,15 @@ pub enum Found {
 }
 
 impl FileSigner {
-    /// Opens the guard in `folder`.
+    /// Opens the guard in `folder`, which no other process may use meanwhile.
     ///
     /// # Errors
-    /// When the operating system refuses.
+    /// When it is in use, or the operating system refuses.
     pub fn open(keys: MemberKeys, folder: &Path) -> Result<Found> {
         let directory = OsDirectory::open(folder, Faults::none())
             .with_context(|| format!("cannot open {}", folder.display()))?;
+        let lock =
+            Lock::take(folder).with_context(|| format!("cannot use the guard in {}", folder.display()))?;
         let (file, content) = SlotFile::open(directory, FORMAT)
             .with_context(|| format!("cannot read the guard in {}", folder.display()))?;
         let guard = match content {
@@ -46,11 +50,16 @@ impl FileSigner {
             Content::None | Content::Lost => None,
         };
         // In place of a lost guard there is no file before the first signature, which the replica asks for in its time.
-        let signer = |guard, dirty| Box::new(Self { keys, guard, file, dirty });
+        let signer = |guard, dirty| Box::new(Self { keys, guard, file, _lock: lock, dirty });
         Ok(match guard {
             Some(guard) => Found::Guard(signer(guard, true)),
             None => Found::Lost(signer(Guard::default(), false)),
         })
+    }
+
+    /// What was signed.
+    pub fn guard(&self) -> &Guard {
+        &self.guard
     }
 
     /// Makes durable what was signed. A failure must end the process.
@@ -97,4 +106,21 @@ pub(crate) fn create_guard(folder: &Path, guard: &Guard) -> Result<()> {
     let (mut file, content) = SlotFile::open(directory, FORMAT).context("cannot open the guard")?;
     ensure!(content == Content::None, "{} holds a guard already", folder.display());
     file.write(&guard.encode()).context("cannot write the guard")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_process_at_a_time_has_the_guard() {
+        let folder = tempfile::tempdir().unwrap();
+        create_guard(folder.path(), &Guard::default()).unwrap();
+        let open = || FileSigner::open(MemberKeys::generate().unwrap(), folder.path());
+        let first = open().unwrap();
+        let refused = open().err().map(|error| format!("{error:#}")).unwrap();
+        assert!(refused.contains("in use"), "{refused}");
+        drop(first);
+        assert!(matches!(open(), Ok(Found::Guard(_))));
+    }
 }
