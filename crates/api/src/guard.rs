@@ -27,6 +27,7 @@ const TIMEOUT_CHARS_MAX: usize = 9;
 #[derive(Clone)]
 pub(crate) struct GuardLayer {
     requests: Arc<Semaphore>,
+    requests_max: usize,
     request_max: Duration,
     submit_max: Duration,
 }
@@ -41,9 +42,15 @@ impl GuardLayer {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
             requests: Arc::new(Semaphore::new(config.requests_max)),
+            requests_max: config.requests_max,
             request_max: config.request_max,
             submit_max: config.request_max + config.wait_max,
         }
+    }
+
+    /// Ends once no request waits for its answer.
+    pub(crate) async fn quiet(&self) {
+        all_free(&self.requests, self.requests_max).await;
     }
 }
 
@@ -92,6 +99,12 @@ where
             }
         })
     }
+}
+
+/// Ends once all of the semaphore's `permits` are free.
+pub(crate) async fn all_free(semaphore: &Semaphore, permits: usize) {
+    // It is never closed, so there is no error.
+    let _ = semaphore.acquire_many(u32::try_from(permits).unwrap_or(u32::MAX)).await;
 }
 
 /// The client's `grpc-timeout`; what is not one is ignored, as tonic does.

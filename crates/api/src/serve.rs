@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kvitto_proto::DESCRIPTOR_SET;
 use kvitto_proto::v1::anchoring_service_server::AnchoringServiceServer;
@@ -25,7 +26,7 @@ use crate::anchoring::Anchoring;
 use crate::config::{Config, ConfigError};
 use crate::connections::accept;
 use crate::context::Context;
-use crate::guard::GuardLayer;
+use crate::guard::{GuardLayer, all_free};
 use crate::log::Log;
 use crate::node::{Peers, Submit};
 use crate::notices::Notices;
@@ -69,6 +70,10 @@ pub enum ServeError {
     NotDrained,
 }
 
+/// Once nothing is asked any more, what was answered has this long to reach clients that close their connections when they are
+/// told to; others are not waited for.
+const LINGER: Duration = Duration::from_millis(500);
+
 /// Serves until `shutdown` ends, then takes no new connections, ends streams, lets requests finish, and returns.
 ///
 /// # Errors
@@ -97,8 +102,17 @@ pub async fn serve<S: Submit, R: Read, P: Peers>(
     let (reporter, health_service) = tonic_health::server::health_reporter();
     let health = crate::health::report(reporter, peers.health(), draining.clone());
     let routes = public_routes(submit, &context, health_service)?;
-    let public = serve_public(&context.config, listeners.public, routes, draining.clone());
-    let operator = serve_operator(&context.config, listeners.operator, Operator { read, peers }, draining);
+    let (public_guard, operator_guard) = (GuardLayer::new(&context.config), GuardLayer::new(&context.config));
+    let quiet = async {
+        tokio::join!(public_guard.quiet(), operator_guard.quiet());
+        all_free(&context.streams, context.config.open_streams_max).await;
+        tokio::time::sleep(LINGER).await;
+    };
+    let public =
+        serve_public(&context.config, listeners.public, routes, public_guard.clone(), draining.clone());
+    let operator = Operator { read, peers };
+    let operator =
+        serve_operator(&context.config, listeners.operator, operator, operator_guard.clone(), draining);
     let mut servers = std::pin::pin!(async { tokio::try_join!(public, operator).map(|_| ()) });
     let mut health = std::pin::pin!(futures::FutureExt::fuse(health));
     let mut shutdown = std::pin::pin!(shutdown);
@@ -113,6 +127,7 @@ pub async fn serve<S: Submit, R: Read, P: Peers>(
     let drained = async {
         tokio::select! {
             ended = servers => ended,
+            () = quiet => Ok(()),
             () = async { health.await; std::future::pending().await } => unreachable!("pending never ends"),
         }
     };
@@ -156,6 +171,7 @@ async fn serve_public(
     config: &Config,
     listener: TcpListener,
     routes: Routes,
+    guard: GuardLayer,
     draining: watch::Receiver<bool>,
 ) -> Result<(), ServeError> {
     let mut server = server(config);
@@ -170,7 +186,7 @@ async fn serve_public(
         .accept_http1(true)
         .layer(cors())
         .layer(GrpcWebLayer::new())
-        .layer(GuardLayer::new(config))
+        .layer(guard)
         .add_routes(routes)
         .serve_with_incoming_shutdown(accept(listener, config), until_draining(draining))
         .await
@@ -181,12 +197,13 @@ async fn serve_operator<R: Read, P: Peers>(
     config: &Config,
     listener: Option<TcpListener>,
     operator: Operator<R, P>,
+    guard: GuardLayer,
     draining: watch::Receiver<bool>,
 ) -> Result<(), ServeError> {
     let Some(listener) = listener else { return Ok(()) };
     let operator = OperatorServiceServer::new(operator).max_decoding_message_size(config.request_bytes_max);
     server(config)
-        .layer(GuardLayer::new(config))
+        .layer(guard)
         .add_service(operator)
         .serve_with_incoming_shutdown(accept(listener, config), until_draining(draining))
         .await

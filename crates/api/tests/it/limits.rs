@@ -160,6 +160,18 @@ async fn at_the_end_streams_are_told_requests_finish_and_nothing_new_is_taken() 
     stage.served.stop().await.unwrap();
 }
 
+/// A client that has opened a connection and then reads and says nothing more never learns that it is to be closed.
+#[tokio::test]
+async fn at_the_end_connections_on_which_nothing_is_asked_are_not_waited_for() {
+    let served = MemoryNode::new(1).serve(Config::default()).await;
+    let mut silent = TcpStream::connect(served.public).await.unwrap();
+    silent.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    let empty_settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    silent.write_all(&empty_settings).await.unwrap();
+    silent.read_u8().await.unwrap();
+    served.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn unusable_configurations_are_refused_before_anything_is_served() {
     for (config, expected) in [
