@@ -1,6 +1,8 @@
 //! One table for all errors of the services: reason, gRPC code, sentence. `ERRORS.md` is the same list for readers.
 
 use std::collections::HashMap;
+use std::error::Error;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use kvitto_ledger::rejection::Class;
@@ -132,6 +134,21 @@ pub(crate) fn unavailable(error: &SubmitError) -> Option<(Reason, Duration)> {
 }
 
 /// The store failed. What failed is the operator's to know; the asker learns that it is not the question's fault.
-pub(crate) fn store_failed(_: StoreError) -> Status {
+pub(crate) fn store_failed(error: StoreError) -> Status {
+    report_store(&error);
     refuse(Reason::StoreFailed)
+}
+
+/// Logs a failure of the store, one that is like the last one not again: a page that cannot be read is asked for often.
+fn report_store(error: &StoreError) {
+    static LAST: Mutex<String> = Mutex::new(String::new());
+    let cause = match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    };
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if *last != cause {
+        tracing::error!(%cause, "the store cannot be read");
+        *last = cause;
+    }
 }

@@ -84,7 +84,8 @@ pub trait Store: ReadState {
 /// where it is not committed. As [`ReadState`] a reader answers about the newest committed block, so two calls may be about
 /// two blocks.
 /// *Errors.* [`StoreError::NotCommitted`] for a height above [`Read::committed`]; [`StoreError::Failed`] and
-/// [`StoreError::Damaged`] are the disk's, and the node must end.
+/// [`StoreError::Damaged`] are the disk's. Who decides on what it reads must end; who answers others says that the store failed,
+/// and tells the operator.
 pub trait Read: ReadState + Clone + Send + Sync + 'static {
     /// The newest durable block.
     fn committed(&self) -> Height;
