@@ -9,6 +9,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 use crate::config::Config;
 use crate::genesis_file::GenesisFile;
 use crate::init::NewMember;
+use crate::standing::Vouched;
 use crate::{demo, genesis_command, init, localnet, logging, run_command};
 
 /// A node of a Kvitto ledger.
@@ -65,10 +66,8 @@ struct Run {
     /// The node's configuration.
     #[arg(long, env = "KVITTO_NODE_CONFIG")]
     config: PathBuf,
-    /// Sign although the guard is lost: only in a ledger of up to three members, and only when no other copy of this
-    /// member runs or will ever run again.
-    #[arg(long)]
-    i_lost_my_guard: bool,
+    #[command(flatten)]
+    vouched: Vouched,
     /// Stop when standard input ends, too.
     #[arg(long, hide = true)]
     until_stdin_ends: bool,
@@ -92,7 +91,7 @@ pub fn run(args: Args) -> Result<()> {
         Command::Run(run) => {
             let config = Config::read(&run.config)?;
             logging::start(&config.log)?;
-            runtime()?.block_on(run_command::run(&config, run.i_lost_my_guard, run.until_stdin_ends))
+            runtime()?.block_on(run_command::run(&config, run.vouched, run.until_stdin_ends))
         }
         Command::Localnet(args) => runtime()?.block_on(localnet::run(&args)),
         Command::Demo(args) => {

@@ -1,24 +1,20 @@
 //! `kvitto-node check`: audits the store of a stopped node, from its first record to its last.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use kvitto_ledger::Genesis;
 use kvitto_storage::{Read, Store, audit};
 
 use crate::config::Config;
-use crate::node::open_store;
+use crate::node::open_store_to_read;
 
-/// Recomputes every root of the store from its records, and compares.
+/// Recomputes every root of the store from its records, and compares. Changes nothing: a damaged store stays where it is.
 ///
 /// # Errors
 /// What does not follow from what is stored, or that the store cannot be read.
 pub fn run(config: &Config, genesis: &Genesis) -> Result<()> {
-    let opened = open_store(&config.data, genesis, config.store.cache_bytes(), 0)?;
-    if let Some(set_aside) = &opened.set_aside {
-        println!("The store was damaged ({}) and is kept in {}.", set_aside.damage, set_aside.path.display());
-    }
-    ensure!(opened.set_aside.is_none(), "the store was damaged; start the node to fetch everything again");
-    let reader = opened.store.reader();
+    let store = open_store_to_read(&config.data, genesis, config.store.cache_bytes())?;
+    let reader = store.reader();
     let blocks = reader.committed().0 + 1;
     let style =
         ProgressStyle::with_template("{bar:40} {pos} of {len} blocks, {eta} left").context("progress bar")?;

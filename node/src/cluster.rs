@@ -9,6 +9,7 @@ use kvitto_network::HostPort;
 use crate::config::Config;
 use crate::node::{Node, Setup};
 use crate::sandbox::Sandbox;
+use crate::standing::Vouched;
 
 /// Running and stopped members.
 pub struct Cluster {
@@ -39,7 +40,7 @@ impl Cluster {
     /// When it cannot be started.
     pub async fn start_member(&mut self, sandbox: &Sandbox, index: usize) -> Result<()> {
         let config = Config::read(&sandbox.config(index))?;
-        let mut setup = Setup::from_config(&config, false)?;
+        let mut setup = Setup::from_config(&config, Vouched::default())?;
         setup.addresses.clone_from(&self.addresses);
         let node = Node::start(setup).await.with_context(|| format!("cannot start member {}", index + 1))?;
         self.addresses[index] = node.peer_addresses().iter().copied().map(HostPort::from).collect();

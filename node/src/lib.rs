@@ -30,4 +30,5 @@ pub mod report;
 pub mod run_command;
 pub mod sandbox;
 mod signer;
+pub mod standing;
 mod timers;

@@ -5,17 +5,19 @@
 //!         └─► network ─────────── gossip task ──┘  ▲
 //!         └─► API listeners ───── desk ────────────┘
 //! ```
+//!
+//! On a full disk it has no replica, takes no part in the network, and only answers readers.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use kvitto_api::Listeners;
+use kvitto_api::{Listeners, ServeError};
 use kvitto_ledger::execute::genesis_block;
 use kvitto_ledger::{Genesis, Header};
 use kvitto_network::{HostPort, Network, NodeIdentity, PeerAddress};
-use kvitto_replica::{Options as ReplicaOptions, Replica, Standing, is_certified};
+use kvitto_replica::{Effect, Options as ReplicaOptions, Replica, Standing, is_certified};
 use kvitto_storage::disk::{Opened, Options as StoreOptions, SetAside, SledStore};
 use kvitto_storage::faults::Faults;
 use kvitto_storage::files::OsDirectory;
@@ -34,6 +36,7 @@ use crate::keys::MemberKeys;
 use crate::peers::PeerTable;
 use crate::report::{Audit, Report};
 use crate::signer::{FileSigner, Found};
+use crate::standing::{Findings, Vouched};
 
 /// Everything a node is started with.
 #[derive(Debug)]
@@ -50,8 +53,8 @@ pub struct Setup {
     pub data: PathBuf,
     /// The guard's folder.
     pub guard: PathBuf,
-    /// Sign although the guard is lost.
-    pub guard_lost: bool,
+    /// What the operator vouches for.
+    pub vouched: Vouched,
     /// Where to listen for peers; port 0 takes a free one.
     pub listen: Vec<SocketAddr>,
     /// Where to listen for clients; port 0 takes a free one.
@@ -71,7 +74,7 @@ impl Setup {
     ///
     /// # Errors
     /// When one of the files it names cannot be used.
-    pub fn from_config(config: &Config, guard_lost: bool) -> Result<Self> {
+    pub fn from_config(config: &Config, vouched: Vouched) -> Result<Self> {
         let (genesis_file, genesis) = GenesisFile::read(&config.genesis)?;
         let keys = MemberKeys::read(&config.keys)?;
         let parse =
@@ -92,7 +95,7 @@ impl Setup {
             addresses: addresses.collect::<Result<_>>()?,
             data: config.data.clone(),
             guard: config.guard.clone(),
-            guard_lost,
+            vouched,
             listen: config.network.listen.clone(),
             api: config.api.listen,
             operator: config.api.operator,
@@ -128,7 +131,7 @@ pub struct Node {
     api: SocketAddr,
     operator: SocketAddr,
     stop_api: Option<oneshot::Sender<()>>,
-    serving: tokio::task::JoinHandle<Result<()>>,
+    serving: tokio::task::JoinHandle<Result<(), ServeError>>,
     core: tokio::task::JoinHandle<Result<()>>,
 }
 
@@ -140,15 +143,16 @@ impl Node {
     pub async fn start(setup: Setup) -> Result<Self> {
         let member = setup.member()?;
         let peers = Arc::new(PeerTable::new(&setup.genesis.config)?);
-        let (store, is_behind_itself) = tokio::task::block_in_place(|| open_and_report(&setup))?;
-        let reader = store.reader();
-        let (signer, standing) = open_guard(&setup)?;
-        let standing = if is_behind_itself { Standing::Observing } else { standing };
-        let journal_files =
-            OsDirectory::open(&setup.data, Faults::none()).context("cannot open the data folder")?;
-        let (journal, entries) = Journal::open(journal_files).context("cannot open the journal")?;
+        let opened = tokio::task::block_in_place(|| open_and_report(&setup))?;
+        let reader = opened.store.reader();
+        let deciding = match opened.disk_full {
+            true => None,
+            false => Some(Deciding::open(&setup, member, &opened)?),
+        };
+        let store = opened.store;
 
-        let (network, heard, swarm) = kvitto_network::start(network_config(&setup, &peers)).await?;
+        let network_config = network_config(&setup, &peers, deciding.is_some());
+        let (network, heard, swarm) = kvitto_network::start(network_config).await?;
         let (events_in, events_out) = events();
         let counter = Counter::default();
         let name = setup.genesis.config.members[member].name.clone();
@@ -159,34 +163,32 @@ impl Node {
             Arc::clone(&peers),
             setup.data.join("evidence"),
         );
-
-        let options = ReplicaOptions {
-            member: Some(member),
-            standing,
-            timeouts: replica_timeouts(setup.timeouts),
-            mempool: Default::default(),
-            genesis: setup.genesis.clone(),
-        };
-        let entries = entries.into_iter().map(|entry| entry.bytes);
-        let (replica, started) = Replica::open(options, signer, entries, now(), &store)?;
-        let core = Core {
-            replica,
-            started,
-            store,
-            journal,
-            network: network.clone(),
-            peers: Arc::clone(&peers),
-            counter: counter.clone(),
-            report: report.clone(),
-            tasks: Handle::current(),
-        };
-        let core = spawn_core(core, events_out)?;
-
         let admission = Admission::new(setup.genesis.ledger_id(), reader.clone());
-        let listening = gossip::listen(heard, events_in.clone(), Arc::clone(&peers), admission.clone());
-        let listening = tokio::spawn(listening);
+        let (core, listening, desk_events) = match deciding {
+            Some(Deciding { replica, started, journal }) => {
+                let core = Core {
+                    replica,
+                    started,
+                    store,
+                    journal,
+                    network: network.clone(),
+                    peers: Arc::clone(&peers),
+                    counter: counter.clone(),
+                    report: report.clone(),
+                    tasks: Handle::current(),
+                };
+                let (events, peers) = (events_in.clone(), Arc::clone(&peers));
+                let listening = gossip::listen(heard, events, peers, admission.clone());
+                (spawn_core(core, events_out)?, tokio::spawn(listening), events_in.clone())
+            }
+            None => {
+                report.set_disk_full(&reader)?;
+                // Nobody takes from this channel, so whoever submits is told that the node has stopped writing.
+                (tokio::spawn(keep_open(store, events_out)), tokio::spawn(async {}), events().0)
+            }
+        };
         spawn_audit(reader.clone(), report.clone())?;
-        let desk = Desk::new(admission, reader.clone(), counter.clone(), events_in.clone(), report.status());
+        let desk = Desk::new(admission, reader.clone(), counter.clone(), desk_events, report.status());
 
         let public = bind(setup.api).await?;
         let operator = bind(setup.operator).await?;
@@ -217,7 +219,7 @@ impl Node {
             api,
             operator: operator_address,
             stop_api: Some(stop_api),
-            serving: tokio::spawn(async move { serving.await.context("the API has stopped") }),
+            serving: tokio::spawn(serving),
             core,
         })
     }
@@ -255,7 +257,7 @@ impl Node {
         Ok(self.network.set_peers(peer_addresses(&self.peers, addresses)).await?)
     }
 
-    /// Drains requests, ends after the block in progress, and closes the store.
+    /// Drains requests, ends after the block in progress, and closes the store. Requests that do not end are cut.
     ///
     /// # Errors
     /// What had ended a part before.
@@ -263,15 +265,22 @@ impl Node {
         if let Some(stop) = self.stop_api.take() {
             let _ = stop.send(());
         }
-        (&mut self.serving).await.context("the API task has broken")??;
+        let served = match (&mut self.serving).await.context("the API task has broken") {
+            Ok(Err(ServeError::NotDrained)) => {
+                tracing::warn!("open requests did not finish in time, and are cut");
+                Ok(())
+            }
+            Ok(ended) => ended.context("the API has stopped"),
+            Err(broken) => Err(broken),
+        };
         // The core may have ended already.
         let _ = self.events.send(Event::Stop).await;
-        let ended = (&mut self.core).await.context("the core has broken")?;
+        let ended = (&mut self.core).await.context("the core has broken").flatten();
         self.network.shutdown().await;
         // Until they have ended the store is in use, and the node cannot be started again.
         (&mut self.swarm).await.context("the network task has broken")?;
         (&mut self.listening).await.context("the task that listens to peers has broken")?;
-        ended
+        served.and(ended)
     }
 
     /// Waits until a part ends by itself, which is always an error.
@@ -281,9 +290,35 @@ impl Node {
     pub async fn failed(&mut self) -> Result<()> {
         tokio::select! {
             ended = &mut self.core => ended.context("the core has broken")??,
-            ended = &mut self.serving => ended.context("the API task has broken")??,
+            ended = &mut self.serving => ended.context("the API task has broken")?.context("the API has stopped")?,
         }
         bail!("a part of the node has ended")
+    }
+}
+
+/// What a node needs to take part in decisions.
+struct Deciding {
+    replica: Replica<FileSigner>,
+    started: Vec<Effect>,
+    journal: Journal<OsDirectory>,
+}
+
+impl Deciding {
+    fn open(setup: &Setup, member: usize, opened: &Opened) -> Result<Self> {
+        let (signer, standing) = open_guard(setup, opened)?;
+        let journal_files =
+            OsDirectory::open(&setup.data, Faults::none()).context("cannot open the data folder")?;
+        let (journal, entries) = Journal::open(journal_files).context("cannot open the journal")?;
+        let options = ReplicaOptions {
+            member: Some(member),
+            standing,
+            timeouts: replica_timeouts(setup.timeouts),
+            mempool: Default::default(),
+            genesis: setup.genesis.clone(),
+        };
+        let entries = entries.into_iter().map(|entry| entry.bytes);
+        let (replica, started) = Replica::open(options, signer, entries, now(), &opened.store)?;
+        Ok(Self { replica, started, journal })
     }
 }
 
@@ -303,51 +338,70 @@ pub(crate) fn open_store(
         .with_context(|| format!("cannot open the store in {}", data.display()))
 }
 
-/// Opens the node's store; also says whether blocks that it had acknowledged are lost here, and must come from the others.
-fn open_and_report(setup: &Setup) -> Result<(SledStore, bool)> {
+/// Opens a store that takes no writes, and changes nothing in it.
+///
+/// # Errors
+/// When it is damaged, in use, another ledger's, or cannot be read.
+pub(crate) fn open_store_to_read(data: &Path, genesis: &Genesis, cache_bytes: u64) -> Result<SledStore> {
+    let options = StoreOptions { cache_bytes, ..StoreOptions::default() };
+    let certified = |header: &Header, certificate: &[u8]| is_certified(genesis, header, certificate);
+    SledStore::open_to_read(data, &options, &genesis_block(genesis), &certified)
+        .with_context(|| format!("cannot open the store in {}", data.display()))
+}
+
+/// Opens the node's store, and says so loudly where it is not as it should be.
+fn open_and_report(setup: &Setup) -> Result<Opened> {
     let opened = open_store(&setup.data, &setup.genesis, setup.cache_bytes, setup.ballast_bytes)?;
     if let Some(SetAside { damage, path }) = &opened.set_aside {
         tracing::error!(%damage, kept = %path.display(), "the store was damaged; it is kept, and everything is fetched again");
     }
-    ensure!(!opened.disk_full, "the disk is full; free some space and start again");
-    if let Some(lost) = opened.lost {
-        let alone = setup.genesis.config.members.len() == 1;
-        ensure!(
-            !alone,
-            "blocks up to {} are lost, and no other member has them; the damaged store is kept",
-            lost.height
-        );
+    if opened.disk_full {
+        tracing::error!("the disk is full: this node answers readers and decides nothing");
     }
-    Ok((opened.store, opened.lost.is_some()))
+    Ok(opened)
 }
 
-/// The guard, and whether the member may sign from the start (RULES 2.3).
-fn open_guard(setup: &Setup) -> Result<(FileSigner, Standing)> {
-    Ok(match FileSigner::open(setup.keys.clone(), &setup.guard)? {
-        Found::Guard(signer) => (*signer, Standing::Signing),
-        Found::Lost(signer) if setup.guard_lost => {
-            ensure!(
-                setup.genesis.config.members.len() <= 3,
-                "with more than three members the others decide without this one; start it without --i-lost-my-guard"
-            );
+/// The guard, and whether the member may sign from the start.
+fn open_guard(setup: &Setup, opened: &Opened) -> Result<(FileSigner, Standing)> {
+    let (signer, is_lost) = match FileSigner::open(setup.keys.clone(), &setup.guard)? {
+        Found::Guard(signer) => (signer, false),
+        Found::Lost(signer) => (signer, true),
+    };
+    let findings = Findings {
+        members: setup.genesis.config.members.len(),
+        guard: Some(signer.guard()).filter(|_| !is_lost),
+        set_aside: opened.lost.map(|lost| lost.height),
+        stored: opened.store.head().height,
+    };
+    let standing = findings.standing(setup.vouched)?;
+    match standing {
+        Standing::Signing if is_lost => {
             tracing::warn!("the guard is lost; signing all the same, because the operator says so");
-            (*signer, Standing::Signing)
         }
-        Found::Lost(signer) => {
+        Standing::Signing => {}
+        Standing::CatchingUp(lost) => {
+            tracing::error!(%lost, "blocks are lost here; this member follows, and signs nothing until it has them again");
+        }
+        Standing::Observing => {
             tracing::error!(
                 "the guard is lost; this member follows, and signs nothing until a later block is committed"
             );
-            (*signer, Standing::Observing)
         }
-    })
+    }
+    Ok((*signer, standing))
 }
 
-fn network_config(setup: &Setup, peers: &PeerTable) -> kvitto_network::Config {
+/// A node that does not `take_part` is alone: its peers see that it is not there.
+fn network_config(setup: &Setup, peers: &PeerTable, take_part: bool) -> kvitto_network::Config {
+    let (listen, peers) = match take_part {
+        true => (setup.listen.clone(), peer_addresses(peers, setup.addresses.clone())),
+        false => (Vec::new(), Vec::new()),
+    };
     kvitto_network::Config {
         identity: NodeIdentity::from_seed(*setup.keys.peer.seed()),
         ledger: setup.genesis.ledger_id().to_string()[..16].to_owned(),
-        listen: setup.listen.clone(),
-        peers: peer_addresses(peers, setup.addresses.clone()),
+        listen,
+        peers,
         limits: kvitto_network::Limits::default(),
     }
 }
@@ -380,6 +434,13 @@ fn spawn_core<S: Store + Send + 'static>(
         let _ = ended_in.send(runtime.block_on(core.run(events)));
     })?;
     Ok(tokio::spawn(async move { ended.await.unwrap_or_else(|_| Err(anyhow!("the core has panicked"))) }))
+}
+
+/// In place of the core: keeps the store for its readers until the node stops.
+async fn keep_open(store: SledStore, mut events: tokio::sync::mpsc::Receiver<Event>) -> Result<()> {
+    while !matches!(events.recv().await, None | Some(Event::Stop)) {}
+    drop(store);
+    Ok(())
 }
 
 /// Audits the whole store on a thread of its own, beside the node; what it finds is seen by health checks and the operator.

@@ -1,7 +1,7 @@
 //! What a node says of itself: to its operator, to health checks, and in evidence files. The API's [`Peers`].
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -9,7 +9,8 @@ use kvitto_api::{Diagnosis, Health, NodeInfo, Peer, Peers, Severity};
 use kvitto_ledger::genesis::quorum;
 use kvitto_ledger::{Genesis, LedgerId, TimeMs};
 use kvitto_network::Network;
-use kvitto_replica::{Evidence, Status};
+use kvitto_replica::{Evidence, MemberStatus, Status};
+use kvitto_storage::Read;
 use tokio::sync::watch;
 
 use crate::core::now;
@@ -28,12 +29,14 @@ struct Inner {
     origin: String,
     ledger_id: LedgerId,
     member: String,
+    members: usize,
     network: Network,
     peers: Arc<PeerTable>,
     evidence: EvidenceFolder,
     status: watch::Sender<Option<Status>>,
     audit: watch::Sender<Audit>,
     health: watch::Sender<Health>,
+    disk_full: OnceLock<()>,
 }
 
 /// How far the audit of the whole store is that runs beside the node (RULES 4.3).
@@ -61,12 +64,14 @@ impl Report {
             origin: genesis.origin.clone(),
             ledger_id: genesis.ledger_id(),
             member,
+            members: genesis.config.members.len(),
             network,
             peers,
             evidence: EvidenceFolder::new(evidence_folder, genesis),
             status: watch::Sender::new(None),
             audit: watch::Sender::default(),
             health: watch::Sender::new(Health::default()),
+            disk_full: OnceLock::new(),
         }))
     }
 
@@ -100,6 +105,30 @@ impl Report {
     /// Keeps evidence against a member.
     pub(crate) fn evidence(&self, evidence: &Evidence) -> Result<()> {
         self.0.evidence.keep(evidence)
+    }
+
+    /// The disk was full at the start: readers are answered, and nothing else will happen here.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) fn set_disk_full<R: Read>(&self, reader: &R) -> Result<()> {
+        let header = reader.tip()?.header;
+        // Only once.
+        let _ = self.0.disk_full.set(());
+        self.set_status(Status {
+            height: header.height,
+            block_time: header.time,
+            published: reader.published().map(|published| published.height),
+            best_peer: None,
+            round: None,
+            observing: true,
+            muted: false,
+            halted: false,
+            mempool_count: 0,
+            mempool_bytes: 0,
+            members: vec![MemberStatus::default(); self.0.members],
+        });
+        Ok(())
     }
 }
 
@@ -165,6 +194,14 @@ impl Peers for Report {
         let Some(status) = self.0.status.borrow().clone() else {
             return vec![failure("replica", "the replica has not started", "wait, then look into the log")];
         };
+        if self.0.disk_full.get().is_some() {
+            let message = "the disk was full when the node started: it answers readers and decides nothing";
+            return vec![failure(
+                "store",
+                message,
+                "free some space, more than the ballast takes, and start the node again",
+            )];
+        }
         let mut findings = diagnose(&status, &self.0.peers, now());
         if let Audit::Damaged(damage) = &*self.0.audit.borrow() {
             let remedy =

@@ -6,6 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
 use crate::node::{Node, Setup};
+use crate::standing::Vouched;
 
 /// How the line begins that says that the node listens.
 pub const READY: &str = "ready:";
@@ -14,9 +15,9 @@ pub const READY: &str = "ready:";
 ///
 /// # Errors
 /// When it cannot start, or a part of it ends by itself.
-pub async fn run(config: &Config, guard_lost: bool, until_stdin_ends: bool) -> Result<()> {
+pub async fn run(config: &Config, vouched: Vouched, until_stdin_ends: bool) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
-    let mut node = Node::start(Setup::from_config(config, guard_lost)?).await?;
+    let mut node = Node::start(Setup::from_config(config, vouched)?).await?;
     let scheme = if config.api.tls.is_some() { "https" } else { "http" };
     println!("{READY} clients at {scheme}://{}, operator at http://{}", node.api(), node.operator());
     tokio::select! {
