@@ -241,7 +241,7 @@ fn diagnose(status: &Status, peers: &PeerTable, now: TimeMs) -> Vec<Diagnosis> {
         findings.push(warning(
             "guard",
             "this member follows but signs nothing",
-            "see \"The guard\" in deploy/README.md",
+            "see \"When something is lost\" in deploy/README.md",
         ));
     }
     if status.muted {
