@@ -111,7 +111,7 @@ impl Events {
 
 impl Inbox {
     /// The next event: statements when there is nothing else. `None` when nobody can bring any more.
-    async fn next(&mut self) -> Option<Event> {
+    pub async fn next(&mut self) -> Option<Event> {
         tokio::select! {
             biased;
             Some(event) = self.first.recv() => Some(event),

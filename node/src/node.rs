@@ -437,8 +437,8 @@ fn spawn_core<S: Store + Send + 'static>(
 }
 
 /// In place of the core: keeps the store for its readers until the node stops.
-async fn keep_open(store: SledStore, mut events: tokio::sync::mpsc::Receiver<Event>) -> Result<()> {
-    while !matches!(events.recv().await, None | Some(Event::Stop)) {}
+async fn keep_open(store: SledStore, mut events: Inbox) -> Result<()> {
+    while !matches!(events.next().await, None | Some(Event::Stop)) {}
     drop(store);
     Ok(())
 }

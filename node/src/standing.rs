@@ -140,7 +140,12 @@ mod tests {
             ("alone, no guard, damaged", 1, None, Some(9), 0, GUARD, None),
             ("alone, salvaged", 1, deciding(), Some(9), 9, NOTHING, Some(Signing)),
         ] {
-            let findings = Findings { members, guard: guard.as_ref(), set_aside, stored: Height(stored) };
+            let findings = Findings {
+                members,
+                guard: guard.as_ref(),
+                set_aside: set_aside.map(Height),
+                stored: Height(stored),
+            };
             assert_eq!(findings.standing(vouched).ok(), expected, "{case}");
         }
     }

@@ -21,6 +21,7 @@ use kvitto_node::genesis_file::Timeouts;
 use kvitto_node::node::{Node, Setup};
 use kvitto_node::report::Audit;
 use kvitto_node::sandbox::{Ports, Sandbox};
+use kvitto_node::standing::Vouched;
 use kvitto_tests::world::World;
 use kvitto_verifier::TrustFile;
 use kvitto_verifier::verdict::Anchored;
@@ -230,7 +231,7 @@ async fn a_node_speaks_tls_where_its_configuration_says_so() {
     config["api"].as_table_mut().unwrap().insert("tls".into(), toml::Value::try_from(tls).unwrap());
     std::fs::write(sandbox.config(0), config.to_string()).unwrap();
 
-    let setup = Setup::from_config(&Config::read(&sandbox.config(0)).unwrap(), false).unwrap();
+    let setup = Setup::from_config(&Config::read(&sandbox.config(0)).unwrap(), Vouched::default()).unwrap();
     let node = Node::start(setup).await.unwrap();
     let connect = |scheme: &str, options| {
         let url = format!("{scheme}://localhost:{}", node.api().port());

@@ -4,7 +4,6 @@
 //! of the replica is used, besides reading its messages, and forging them ([`Liar`]).
 
 mod cluster;
-mod defect;
 mod liar;
 mod node;
 mod random;

@@ -38,7 +38,7 @@ impl Stage {
         let counter = Counter::default();
         let replica = counter.clone();
         tokio::spawn(async move {
-            while let Some(Event::Submit(checked, Origin::Local)) = brought.recv().await {
+            while let Some(Event::Submit(checked, Origin::Local)) = brought.next().await {
                 replica.notice(checked.id(), says);
             }
         });

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kvitto_ledger::execute::signer_key;
-use kvitto_ledger::testing::{HOUR_MS, MemoryState, START, World};
+use kvitto_ledger::testing::{HOUR_MS, LookUp, MemoryState, START, Watched, World};
 use kvitto_ledger::{Checked, Envelope, Height, TimeMs};
 
-use super::defect::Defect;
 use super::{Node, Random, Witness};
 use crate::codec::{BlockParts, Statements, encode_blocks};
 use crate::effect::Effect;
@@ -245,7 +244,12 @@ impl Cluster {
     pub fn handle(&mut self, index: usize, input: Input) -> Vec<Effect> {
         let now = self.clock(index);
         let Node { replica, state, breaks_on, .. } = &mut self.nodes[index];
-        let state = Defect { state, breaks_on: *breaks_on };
+        let watch = |look_up| {
+            let breaks = breaks_on.is_some_and(|did| look_up == LookUp::Identifier(did));
+            assert!(!breaks, "a defect in the rules");
+            Ok(())
+        };
+        let state = Watched { state, watch };
         replica.as_mut().map_or_else(Vec::new, |replica| replica.handle(now, input, &state))
     }
 
