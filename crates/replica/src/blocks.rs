@@ -22,6 +22,8 @@ const PER_ROUND_MAX: usize = 2;
 const PUSHED_PER_PEER_MAX: usize = 2;
 /// Rounds ahead of the engine's for which proposals are kept; the engine drops those further ahead.
 pub(crate) const ROUNDS_AHEAD: u32 = 10;
+/// Rounds before the engine's whose blocks are kept. Should an older one be decided after all, it comes from a peer, certified.
+const ROUNDS_BEHIND: u32 = 10;
 
 /// The candidates of one height.
 #[derive(Debug, Default)]
@@ -109,6 +111,22 @@ impl Blocks {
         // The first verdict stands, however often the proposal comes.
         signed.timely = signed.timely.or(known.timely);
         true
+    }
+
+    /// Drops what was last proposed long before `round`, except what the engine `is_bound` to, so that a height that takes many
+    /// rounds does not fill the memory with the blocks of all of them.
+    pub(crate) fn forget_before(&mut self, round: u32, is_bound: impl Fn(&HeaderId) -> bool) {
+        let Some(oldest) = round.checked_sub(ROUNDS_BEHIND) else { return };
+        self.built = self.built.split_off(&oldest);
+        let built: Vec<_> = self.built.values().copied().collect();
+        self.candidates.retain(|id, candidate| {
+            let recent = match candidate.proposals.last_key_value() {
+                Some((last, _)) => *last >= oldest,
+                // Pushed before its proposal: there are few of each peer.
+                None => candidate.pushed_by.is_some(),
+            };
+            recent || built.contains(id) || is_bound(id)
+        });
     }
 
     /// Keeps a body; `false` when it was not wanted, or there is no room.
@@ -337,6 +355,29 @@ mod tests {
         }
         assert!(blocks.is_proposed(&block.id, 3) && !blocks.is_proposed(&block.id, 2));
         blocks.is_untimely(&block.id, 3)
+    }
+
+    #[test]
+    fn blocks_of_rounds_long_past_are_dropped_unless_the_engine_is_bound_to_them() {
+        let block = genesis_block(&World::new(1).genesis);
+        let header = |round: u32| Arc::new(Header { tree_size: u64::from(round), ..block.header.clone() });
+        let id = |round| header(round).id();
+        let mut blocks = Blocks::default();
+        for round in 0..25 {
+            let known = Known { header: header(round), id: id(round), round, proposer: 0, timely: None };
+            assert!(blocks.propose(known));
+        }
+        // Proposed anew, with a proof of lock.
+        let again = Known { header: header(3), id: id(3), round: 21, proposer: 0, timely: None };
+        assert!(blocks.propose(again));
+        let kept = |blocks: &Blocks| -> Vec<_> {
+            (0..25).filter(|round| blocks.candidates.contains_key(&id(*round))).collect()
+        };
+        blocks.forget_before(9, |_| false);
+        assert_eq!(kept(&blocks).len(), 25);
+        blocks.forget_before(24, |bound| *bound == id(5));
+        let expected: Vec<u32> = [3, 5].into_iter().chain(14..25).collect();
+        assert_eq!(kept(&blocks), expected);
     }
 
     #[test]

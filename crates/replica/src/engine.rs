@@ -18,7 +18,8 @@ use malachitebft_core_consensus::{
     Error, Input, LocallyProposedValue, Params, ProposedValue, State, process,
 };
 use malachitebft_core_types::{
-    CommitCertificate, Round, Timeout, TimeoutKind, Validity, ValueOrigin, ValuePayload, VoteExtensionPolicy,
+    CommitCertificate, Round, Timeout, TimeoutKind, Validity, Value as _, ValueOrigin, ValuePayload,
+    VoteExtensionPolicy,
 };
 
 use crate::codec::ConsensusMessage;
@@ -194,6 +195,12 @@ impl<S: Signer> Engine<S> {
             () if driver.step_is_commit() => "commit",
             () => "unstarted",
         }
+    }
+
+    /// Whether a quorum's prevotes for this value were seen here, or this member is locked on it.
+    pub(crate) fn is_bound_to(&self, id: &HeaderId) -> bool {
+        let state = self.core.driver.round_state();
+        state.valid.iter().chain(&state.locked).any(|bound| bound.value.id() == *id)
     }
 
     pub(crate) fn is_muted(&self) -> bool {

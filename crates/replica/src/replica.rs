@@ -167,6 +167,9 @@ impl<S: Signer> Replica<S> {
                 break;
             }
         }
+        if matches!(self.phase, Phase::Running) {
+            self.blocks.forget_before(self.engine.round(), |id| self.engine.is_bound_to(id));
+        }
         self.catch_up();
         self.pull_bodies_later();
         self.publish_quorum();
