@@ -11,6 +11,7 @@
 
 #[cfg(not(feature = "bootstrap"))]
 pub mod convert;
+pub mod limits;
 pub mod v1;
 
 pub use v1::DESCRIPTOR_SET;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::stream;
 use kvitto_ledger::LeafIndex;
 use kvitto_proto::convert::hash_bytes;
+use kvitto_proto::limits::ENTRIES_MAX;
 use kvitto_proto::v1::log_service_server::LogService;
 use kvitto_proto::v1::{
     GetCheckpointRequest, GetCheckpointResponse, GetConsistencyProofRequest, GetConsistencyProofResponse,
@@ -21,7 +22,6 @@ use crate::reason::{Reason, refuse, store_failed};
 use crate::status::Answers;
 
 const ENTRIES_DEFAULT: u32 = 256;
-const ENTRIES_MAX: u32 = 4096;
 const ENTRIES_BYTES_MAX: usize = 1024 * 1024;
 
 pub(crate) struct Log<R> {

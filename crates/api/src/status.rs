@@ -8,6 +8,7 @@ use futures::stream::{self, Stream};
 use kvitto_ledger::Height;
 use kvitto_merkle::status::StatusValue;
 use kvitto_proto::convert::{self, ConvertError, CredentialName};
+use kvitto_proto::limits::{BATCH_CREDENTIALS_MAX, WATCH_CREDENTIALS_MAX};
 use kvitto_proto::v1::batch_get_status_item::Item;
 use kvitto_proto::v1::batch_get_status_result::Answer;
 use kvitto_proto::v1::status_service_server::StatusService;
@@ -26,12 +27,8 @@ use crate::moment;
 use crate::reason::{Reason, refuse, store_failed};
 use crate::receipts::{Proved, SharedNumbers, status_of};
 
-/// Most credentials of one batch.
-const BATCH_MAX: usize = 512;
 /// Credentials of a batch that are answered in one message.
 const BATCH_STEP: usize = 32;
-/// Most credentials of one watch.
-const WATCH_MAX: usize = 256;
 
 pub(crate) struct Statuses<R> {
     pub(crate) context: Arc<Context<R>>,
@@ -57,7 +54,7 @@ impl<R: Read> StatusService for Statuses<R> {
         request: Request<BatchGetStatusRequest>,
     ) -> Result<Response<Self::BatchGetStatusStream>, Status> {
         let request = request.into_inner();
-        if !(1..=BATCH_MAX).contains(&request.credentials.len()) {
+        if !(1..=BATCH_CREDENTIALS_MAX).contains(&request.credentials.len()) {
             return Err(refuse(Reason::BatchSize));
         }
         let names = request.credentials.iter().map(name).collect::<Result<Vec<_>, _>>()?;
@@ -93,7 +90,7 @@ impl<R: Read> StatusService for Statuses<R> {
         request: Request<WatchStatusRequest>,
     ) -> Result<Response<Self::WatchStatusStream>, Status> {
         let request = request.into_inner();
-        if !(1..=WATCH_MAX).contains(&request.credentials.len()) {
+        if !(1..=WATCH_CREDENTIALS_MAX).contains(&request.credentials.len()) {
             return Err(refuse(Reason::BatchSize));
         }
         let permit = self.context.stream_permit()?;

@@ -14,8 +14,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::register::Pending;
 
-/// Most credentials of one question.
-const NAMES_MAX: usize = 1024;
+/// So many receipts are held at once.
+const RECEIPTS_AT_ONCE: usize = 1024;
 /// So many statements are under way at once.
 const IN_FLIGHT: usize = 64;
 
@@ -123,24 +123,24 @@ async fn ask(client: &Client, names: &[CredentialName]) -> Result<Vec<Option<Pro
 }
 
 /// Asks about any number of credentials, and hands over each answer, in order, with the place of its question: `None` for what
-/// the node does not know. Receipts are large; only one call's are held at once.
+/// the node does not know. Where the ledger goes on meanwhile, later ones are as of later blocks.
 ///
 /// # Errors
-/// As [`Client::statuses`]; those of `take`.
+/// As [`Client::receipts`]; those of `take`.
 pub async fn ask_each(
     client: &Client,
     names: &[CredentialName],
     at: Moment,
     mut take: impl FnMut(usize, Option<ProvenReceipt>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    for (call, names) in names.chunks(NAMES_MAX).enumerate() {
-        for (index, answer) in client.statuses(names, at).await?.into_iter().enumerate() {
+    for (part, names) in names.chunks(RECEIPTS_AT_ONCE).enumerate() {
+        for (index, answer) in client.receipts(names, at).await?.into_iter().enumerate() {
             let proven = match answer {
                 Ok(proven) => Some(proven),
                 Err(ClientError::NotFound { .. }) => None,
                 Err(error) => return Err(error.into()),
             };
-            take(call * NAMES_MAX + index, proven)?;
+            take(part * RECEIPTS_AT_ONCE + index, proven)?;
         }
     }
     Ok(())

@@ -220,6 +220,28 @@ async fn the_life_of_a_credential_is_shown_and_proved_at_every_time() {
     assert_eq!(stage.desk.run(&line).await.exit, Exit::NotInOrder);
 }
 
+/// Nodes answer about 512 credentials at once: nobody who uses the commands has to know.
+#[tokio::test(flavor = "multi_thread")]
+async fn more_credentials_than_a_node_answers_about_at_once_are_anchored_changed_and_shown() {
+    let stage = Stage::new().await;
+    let names: Vec<String> = (0..600).map(|number| format!("c{number}")).collect();
+    let anchored = stage.anchored(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let rows = anchored["credentials"].as_array().unwrap();
+    assert!(rows.len() == 600 && rows.iter().all(|row| row["receipt"].is_string()));
+    assert_eq!(stage.verify("c599", &[]).await.exit, Exit::Ok);
+
+    stage.desk.write("all.csv", &format!("ref\n{}\n", names.join("\n")));
+    let by_reference = ["--csv", "@all.csv", "--register", "@register"];
+    let revoked = stage.as_school(&[&["revoke"], &by_reference[..]].concat()).await;
+    assert_eq!((revoked.exit, &revoked.output["changed"]), (Exit::Ok, &600.into()), "{}", revoked.error);
+    // A file can have been anchored in eight ways: that makes 4,800 questions.
+    let shown = stage.as_school(&["status", "@out"]).await;
+    let rows = shown.output["credentials"].as_array().unwrap();
+    assert!(rows.len() == 600 && rows.iter().all(|row| row["anchors"][0]["status"] == "revoked"));
+    let renewed = stage.as_school(&[&["receipt", "--out", "@new"], &by_reference[..]].concat()).await;
+    assert_eq!(renewed.output["receipts"].as_array().unwrap().len(), 600);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_issuers_own_references_find_credentials_again() {
     let stage = Stage::new().await;

@@ -11,6 +11,7 @@ use kvitto_merkle::log::{
 };
 use kvitto_merkle::{Checkpoint, Hash, Note, leaf_hash};
 use kvitto_proto::convert::{ConvertError, PublishedCheckpoint, array, hashes};
+use kvitto_proto::limits::ENTRIES_MAX;
 use kvitto_proto::v1;
 use kvitto_verifier::Refusal;
 use tonic::{Code, Status};
@@ -22,9 +23,6 @@ use crate::error::{BadAnswer, ClientError, LocalError};
 use crate::pool::{Node, Reply, once};
 use crate::range::Range;
 use crate::watch::Watch;
-
-/// Most leaves of one call.
-const ENTRIES_MAX: u32 = 4096;
 
 /// Consecutive leaves that stand in a signed tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -317,7 +315,7 @@ fn check_consistency(
 }
 
 /// The sizes that are asked about were signed by a quorum: a node that does not know them is behind, and another one is asked.
-fn behind(status: Status) -> Status {
+pub(crate) fn behind(status: Status) -> Status {
     if status.code() != Code::OutOfRange {
         return status;
     }

@@ -24,7 +24,7 @@ use tonic::{Response, Status};
 use crate::error::{BadAnswer, ClientError, LocalError, Unavailable};
 use crate::options::Options;
 
-/// Longest message that is taken from a node. Its largest: 4,096 receipts' own parts in one batch.
+/// Longest message that is taken from a node; far above what an honest one sends.
 const MESSAGE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// What may be under way on a stream and on a connection before the receiver takes it.
 const STREAM_WINDOW_BYTES: u32 = 2 * 1024 * 1024;

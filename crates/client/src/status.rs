@@ -7,7 +7,7 @@ mod batch;
 mod watch;
 
 use kvitto_ledger::commitment::Opening;
-use kvitto_ledger::{Position, TimeMs};
+use kvitto_ledger::{Height, Position, TimeMs};
 use kvitto_proto::convert::{CredentialName, CredentialStatus, Moment};
 use kvitto_proto::v1;
 use kvitto_verifier::receipt::ReceiptOpening;
@@ -40,6 +40,11 @@ impl ProvenReceipt {
     /// The status at the moment that was asked about.
     pub fn status(&self) -> Status {
         self.verdict.as_of.as_ref().map_or(self.verdict.status.status, |as_of| as_of.status.status)
+    }
+
+    /// The block that the status is as of.
+    pub fn height(&self) -> Height {
+        self.verdict.as_of.as_ref().map_or(self.verdict.checkpoint.height, |as_of| as_of.height)
     }
 
     /// The receipt for the holder, with the opening that ties it to the credential.
@@ -188,9 +193,7 @@ fn check_moment(proven: &ProvenReceipt, at: Moment) -> Option<BadAnswer> {
     let is_asked = match at {
         Moment::Newest => earlier.is_none(),
         Moment::Time(_) => true,
-        Moment::Height(height) => {
-            verdict.as_of.as_ref().map_or(verdict.checkpoint.height, |as_of| as_of.height) == height
-        }
+        Moment::Height(height) => proven.height() == height,
         Moment::TreeSize(size) => {
             let end = earlier.as_ref().and_then(|as_of| as_of.block.index.checked_add(1));
             end.unwrap_or(verdict.checkpoint.size) == size

@@ -241,7 +241,7 @@ impl Client {
             let named = names.iter().zip(&came);
             return named.map(|(name, json)| self.receipt_answer(node, json, name, Moment::Newest)).collect();
         }
-        self.statuses(&names, Moment::Newest).await?.into_iter().collect()
+        self.receipts(&names, Moment::Newest).await?.into_iter().collect()
     }
 }
 

@@ -8,6 +8,7 @@ use kvitto_ledger::Rejection;
 use kvitto_ledger::rejection::Class;
 use kvitto_ledger::testing::{Actor, HOUR_MS, commitment};
 use kvitto_merkle::status::StatusValue;
+use kvitto_proto::limits::{BATCH_CREDENTIALS_MAX, WATCH_CREDENTIALS_MAX};
 use kvitto_proto::v1;
 use tonic::Code;
 use tonic_types::StatusExt;
@@ -161,10 +162,16 @@ async fn questions_that_cannot_be_answered_say_what_is_wrong_with_them() {
         let request = v1::GetStatusRequest { credential, ..Default::default() };
         refused(status.get_status(request).await, code, expected);
     }
-    let request = v1::BatchGetStatusRequest::default();
-    refused(status.batch_get_status(request).await, Code::InvalidArgument, "BATCH_SIZE");
-    let request = v1::WatchStatusRequest::default();
-    refused(status.watch_status(request).await, Code::InvalidArgument, "BATCH_SIZE");
+    for count in [0, BATCH_CREDENTIALS_MAX + 1] {
+        let credentials = vec![stage.credential(1); count];
+        let request = v1::BatchGetStatusRequest { credentials, ..Default::default() };
+        refused(status.batch_get_status(request).await, Code::InvalidArgument, "BATCH_SIZE");
+    }
+    for count in [0, WATCH_CREDENTIALS_MAX + 1] {
+        let credentials = vec![stage.credential(1); count];
+        let request = v1::WatchStatusRequest { credentials, ..Default::default() };
+        refused(status.watch_status(request).await, Code::InvalidArgument, "BATCH_SIZE");
+    }
     let request = |len| v1::GetOutcomeRequest { statement_id: vec![7; len].into() };
     refused(anchoring.get_outcome(request(31)).await, Code::InvalidArgument, "STATEMENT_ID");
     refused(anchoring.get_outcome(request(32)).await, Code::NotFound, "STATEMENT_UNKNOWN");

@@ -1,8 +1,9 @@
-//! Many credentials at once, as of one block: receipts come in parts and are put together here.
+//! Many credentials at once: as many calls as it takes, whose receipts come in parts and are put together here.
 
 use std::collections::BTreeMap;
 
 use kvitto_proto::convert::{CredentialName, Moment, ReceiptItem, ReceiptShared};
+use kvitto_proto::limits::BATCH_CREDENTIALS_MAX;
 use kvitto_proto::v1::batch_get_status_item::Item;
 use kvitto_proto::v1::batch_get_status_result::Answer;
 use kvitto_proto::v1::{self, BatchGetStatusItem, BatchGetStatusResult};
@@ -11,15 +12,25 @@ use tonic::{Response, Status};
 
 use super::{ProvenReceipt, whole_seconds};
 use crate::client::Client;
-use crate::error::{BadAnswer, ClientError, LocalError};
+use crate::error::{BadAnswer, ClientError};
+use crate::log::behind;
 use crate::pool::{Node, Reply};
 
-/// Most credentials of one call.
-const BATCH_MAX: usize = 4096;
 /// A batch may take longer than a single answer.
 const BATCH_TIMEOUTS: u32 = 4;
 /// After so many verifications the task lets others run.
 const VERIFICATIONS_AT_ONCE: usize = 16;
+
+/// What is answered about each of many credentials.
+type Answers = Vec<Result<ProvenReceipt, ClientError>>;
+
+/// As of when one of several calls asks.
+#[derive(Clone, Copy)]
+struct Asked {
+    at: Moment,
+    /// A node has answered as of it: one that cannot is behind.
+    is_known: bool,
+}
 
 /// The shared parts of one stream's receipts, the newest ones.
 #[derive(Default)]
@@ -46,19 +57,40 @@ impl SharedParts {
 }
 
 impl Client {
-    /// The status of up to 4,096 credentials, all as of one block, in the order asked, each proved or with its own error.
+    /// The status of any number of credentials, all as of one block, in the order asked, each proved or with its own error.
     ///
     /// # Errors
-    /// Those of the call as a whole, as [`Client::status`]; [`LocalError::Request`] for no or too many credentials.
-    pub async fn statuses(
-        &self,
-        names: &[CredentialName],
-        at: Moment,
-    ) -> Result<Vec<Result<ProvenReceipt, ClientError>>, ClientError> {
-        if !(1..=BATCH_MAX).contains(&names.len()) {
-            return Err(LocalError::Request("1 to 4,096 credentials are asked about at once").into());
+    /// Those of the call as a whole, as [`Client::status`].
+    pub async fn statuses(&self, names: &[CredentialName], at: Moment) -> Result<Answers, ClientError> {
+        let mut answers = Answers::with_capacity(names.len());
+        let mut at = Asked { at: whole_seconds(at), is_known: false };
+        for names in names.chunks(BATCH_CREDENTIALS_MAX) {
+            let part = self.batch(names, at).await?;
+            if let Some(first) = part.iter().flatten().next() {
+                at = Asked { at: Moment::Height(first.height()), is_known: true };
+            }
+            answers.extend(part);
         }
-        let at = whole_seconds(at);
+        Ok(answers)
+    }
+
+    /// The receipts of any number of credentials, in the order asked, each proved or with its own error. Where the ledger goes on
+    /// meanwhile, later ones are as of later blocks.
+    ///
+    /// # Errors
+    /// Those of the call as a whole, as [`Client::status`].
+    pub async fn receipts(&self, names: &[CredentialName], at: Moment) -> Result<Answers, ClientError> {
+        let mut answers = Answers::with_capacity(names.len());
+        let at = Asked { at: whole_seconds(at), is_known: false };
+        for names in names.chunks(BATCH_CREDENTIALS_MAX) {
+            answers.extend(self.batch(names, at).await?);
+        }
+        Ok(answers)
+    }
+
+    /// One call's worth of credentials, all as of one block.
+    async fn batch(&self, names: &[CredentialName], asked: Asked) -> Result<Answers, ClientError> {
+        let Asked { at, is_known } = asked;
         let request = v1::BatchGetStatusRequest {
             credentials: names.iter().map(|name| (*name).into()).collect(),
             at: at.into(),
@@ -68,7 +100,10 @@ impl Client {
         let items_max = names.len().saturating_mul(2);
         let ask = |node: Node| {
             let request = request.clone();
-            async move { collect(node, request, items_max).await }
+            async move {
+                let answer = collect(node, request, items_max).await;
+                answer.map_err(|status| if is_known { behind(status) } else { status })
+            }
         };
         let time = self.pool().timeout().saturating_mul(BATCH_TIMEOUTS);
         let Reply { node, answer } = self.pool().call_within(time, ask).await?;
@@ -81,10 +116,10 @@ impl Client {
         items: Vec<BatchGetStatusItem>,
         names: &[CredentialName],
         at: Moment,
-    ) -> Result<Vec<Result<ProvenReceipt, ClientError>>, ClientError> {
+    ) -> Result<Answers, ClientError> {
         let bad = |fault: BadAnswer| self.pool().bad_answer(node, fault);
         let mut shared = SharedParts::default();
-        let mut answers = Vec::with_capacity(names.len());
+        let mut answers = Answers::with_capacity(names.len());
         for item in items {
             match item.item {
                 Some(Item::ReceiptShared(part)) => shared.add(part).map_err(bad)?,
@@ -102,11 +137,7 @@ impl Client {
         if answers.len() < names.len() {
             return Err(bad(BadAnswer::Mismatch("the number of answers")));
         }
-        let under = |answer: &Result<ProvenReceipt, ClientError>| {
-            let proven = answer.as_ref().ok()?;
-            Some(proven.verdict.as_of.as_ref().map_or(proven.verdict.checkpoint.height, |as_of| as_of.height))
-        };
-        let mut heights = answers.iter().filter_map(under);
+        let mut heights = answers.iter().flatten().map(ProvenReceipt::height);
         let first = heights.next();
         if heights.any(|height| Some(height) != first) {
             return Err(bad(BadAnswer::Mismatch("the one block of all answers")));

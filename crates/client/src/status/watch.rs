@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use kvitto_proto::convert::{CredentialName, Moment};
+use kvitto_proto::limits::WATCH_CREDENTIALS_MAX;
 use kvitto_proto::v1;
 
 use super::ProvenReceipt;
@@ -12,9 +13,6 @@ use crate::client::Client;
 use crate::error::{BadAnswer, ClientError, LocalError};
 use crate::pool::Node;
 use crate::watch::Watch;
-
-/// Most credentials of one stream.
-const WATCHED_MAX: usize = 256;
 
 /// Which credential of those asked about, from 0, and its proved status. Ends with the first error.
 pub type StatusWatch = BoxStream<'static, Result<(usize, ProvenReceipt), ClientError>>;
@@ -35,7 +33,7 @@ impl Client {
     /// # Errors
     /// [`LocalError::Request`] for no or too many credentials.
     pub fn watch_status(&self, names: &[CredentialName]) -> Result<StatusWatch, ClientError> {
-        if !(1..=WATCHED_MAX).contains(&names.len()) {
+        if !(1..=WATCH_CREDENTIALS_MAX).contains(&names.len()) {
             return Err(LocalError::Request("1 to 256 credentials are watched at once").into());
         }
         let credentials: Vec<v1::Credential> = names.iter().map(|name| (*name).into()).collect();

@@ -25,25 +25,32 @@ use crate::proxy::{Proxy, Twist, Twists};
 use crate::{Stage, client, options, trust};
 
 /// A stage whose client talks to a proxy.
-struct Between {
-    stage: Stage,
-    proxy: Proxy,
+pub(crate) struct Between {
+    pub(crate) stage: Stage,
+    pub(crate) proxy: Proxy,
+    pub(crate) url: String,
 }
 
 impl Between {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let mut stage = Stage::new().await;
         let (proxy, url) = Proxy::start(&stage.served.url()).await;
-        stage.client = client(&stage.node, &[url]);
-        Self { stage, proxy }
+        stage.client = client(&stage.node, std::slice::from_ref(&url));
+        Self { stage, proxy, url }
+    }
+
+    /// A client that gives up when the first node that it asks has no answer.
+    pub(crate) fn impatient(&self, endpoints: &[&str]) -> Client {
+        let options = Options { retry_for: Duration::ZERO, ..options(&self.stage.node) };
+        Client::connect(endpoints, trust(&self.stage.node), options).expect("usable endpoints")
     }
 }
 
-fn twist<T>(change: impl Fn(&mut T) + Send + Sync + 'static) -> Twist<T> {
+pub(crate) fn twist<T>(change: impl Fn(&mut T) + Send + Sync + 'static) -> Twist<T> {
     Some(Arc::new(change))
 }
 
-fn fault(error: ClientError) -> BadAnswer {
+pub(crate) fn fault(error: ClientError) -> BadAnswer {
     match error {
         ClientError::BadAnswer { fault, .. } => *fault,
         other => panic!("not a bad answer: {other:?}"),
