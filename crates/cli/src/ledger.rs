@@ -71,7 +71,8 @@ impl Nodes<'_> {
         statement: &Pending,
         outcome: &Outcome,
     ) -> Result<Vec<(Commitment, Position)>, Failure> {
-        let records = self.client.prove_outcome(&statement.id, outcome).await?;
+        let signed = SignedStatement::known(statement.id, statement.bytes.clone());
+        let records = self.client.prove_outcome(&signed, outcome).await?;
         let place = |body: RecordBody| match body {
             RecordBody::Anchored(anchored) => Some((anchored.commitment, anchored.position)),
             _ => None,

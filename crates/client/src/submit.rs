@@ -1,6 +1,7 @@
 //! Submitting statements: the same bytes, as often as it takes, until the ledger has decided.
 
 mod many;
+mod proof;
 
 use std::time::Duration;
 
@@ -22,8 +23,6 @@ use crate::unproved::Unproved;
 
 /// Longest wait that one call asks a node for.
 const WAIT_MAX: Duration = Duration::from_secs(10);
-/// Most leaves of one call to read them.
-const LEAVES_AT_ONCE: u32 = 4096;
 
 /// What became of a statement, as a node says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,10 +53,10 @@ pub enum Submitted {
 pub struct Final {
     /// Which statement.
     pub id: StatementId,
-    /// What it led to. Leaves, their number and the time are proved by `records`; height, place in the block and the reasons of
-    /// skipped items are the node's word.
+    /// What it led to. Its leaves, its time and which items have none are proved by `records`; height, place in the block, the
+    /// positions of duplicates and the reasons of skipped items are the node's word.
     pub outcome: Outcome,
-    /// Its records, shown to stand in a tree that a quorum signed, with their places.
+    /// All its records, shown to stand in a tree that a quorum signed, with their places.
     pub records: Vec<(LeafIndex, Record)>,
     /// Statements that anchor: the receipt of every item, in the statement's order.
     pub receipts: Vec<ProvenReceipt>,
@@ -113,7 +112,7 @@ impl Client {
             match answer {
                 Answer::Final(outcome) => {
                     let outcome = outcome.into_said();
-                    let records = self.prove_outcome(&statement.id(), &outcome).await?;
+                    let records = self.prove_outcome(statement, &outcome).await?;
                     let receipts = self.receipts_of(&node, &content, receipts).await?;
                     return Ok(Submitted::Final(Final { id: statement.id(), outcome, records, receipts }));
                 }
@@ -145,35 +144,6 @@ impl Client {
             Err(ClientError::NotFound { reason, .. }) if reason == "STATEMENT_UNKNOWN" => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// Proves what a node says a statement led to: its records, each naming the statement, under a checkpoint of a quorum.
-    ///
-    /// For an anchor they hold each new commitment with its position, so this is the cheap way to get positions in bulk.
-    ///
-    /// # Errors
-    /// [`ClientError`]; a [`BadAnswer`] where the records are not this statement's.
-    pub async fn prove_outcome(
-        &self,
-        id: &StatementId,
-        outcome: &Outcome,
-    ) -> Result<Vec<(LeafIndex, Record)>, ClientError> {
-        let end = outcome.first_leaf.0.saturating_add(outcome.leaves.into());
-        let checkpoint = self.checkpoint_of(end).await?;
-        // The number is a claim: nothing is set aside for it.
-        let mut records = Vec::new();
-        let bad = || self.pool().bad_answer(&self.pool().preferred(), BadAnswer::Mismatch("the outcome"));
-        while (records.len() as u64) < u64::from(outcome.leaves) {
-            let first = LeafIndex(outcome.first_leaf.0.saturating_add(records.len() as u64));
-            let count = u32::try_from(end - first.0).unwrap_or(u32::MAX).min(LEAVES_AT_ONCE);
-            let entries = self.entries_under(first, count, checkpoint.clone()).await?;
-            for (leaf, record) in entries.records() {
-                let record =
-                    record.filter(|record| record.statement_id == *id && record.time == outcome.time);
-                records.push((leaf, record.ok_or_else(bad)?));
-            }
-        }
-        if records.is_empty() { Err(bad()) } else { Ok(records) }
     }
 
     async fn send(
@@ -255,12 +225,7 @@ pub(crate) struct Content {
 
 impl Content {
     pub(crate) fn of(statement: &SignedStatement, client: &Client) -> Result<Self, ClientError> {
-        let ledger = client.trust().ledger_id();
-        let envelope =
-            Envelope::decode(&statement.bytes()[..], &ledger).map_err(ClientError::refused_here)?;
-        if envelope.id() != statement.id() {
-            return Err(LocalError::Request("the statement has another id than is said").into());
-        }
+        let envelope = read_envelope(statement, client)?;
         let commitments = match &envelope.statement().body {
             Body::Anchor(anchor) => anchor.items.iter().map(|item| item.commitment).collect(),
             _ => Vec::new(),
@@ -281,6 +246,16 @@ impl Content {
     fn names(&self) -> Vec<CredentialName> {
         (0..self.len()).filter_map(|item| self.name(item)).collect()
     }
+}
+
+/// What a statement says; it has the id that is said.
+fn read_envelope(statement: &SignedStatement, client: &Client) -> Result<Envelope, ClientError> {
+    let ledger = client.trust().ledger_id();
+    let envelope = Envelope::decode(&statement.bytes()[..], &ledger).map_err(ClientError::refused_here)?;
+    if envelope.id() != statement.id() {
+        return Err(LocalError::Request("the statement has another id than is said").into());
+    }
+    Ok(envelope)
 }
 
 fn request(statement: &SignedStatement, wait: v1::Wait, time: Duration) -> v1::SubmitRequest {

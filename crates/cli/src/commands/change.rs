@@ -1,16 +1,16 @@
 //! `kvitto revoke`, `suspend`, `reinstate`, `supersede`: changes what has become of anchored credentials.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use futures::{StreamExt, stream};
 use kvitto_client::{Answer, Client, CredentialName, ManyOptions, Moment, ProvenReceipt, SignedStatement};
-use kvitto_ledger::state::ItemOutcome;
+use kvitto_ledger::state::{ItemOutcome, Outcome};
 use kvitto_ledger::statement::body::{StatusCode, StatusItem};
 use kvitto_ledger::statement::{Reason, StatusTarget};
-use kvitto_ledger::{Commitment, Position};
+use kvitto_ledger::{Commitment, Position, RecordBody};
 use kvitto_merkle::status::StatusValue;
 use kvitto_verifier::verdict::Status;
 use serde::Serialize;
@@ -356,14 +356,29 @@ impl Run<'_> {
             let answered = answered?;
             let index = usize::try_from(answered.index).unwrap_or(usize::MAX);
             let Some((statement, items)) = statements.get(index) else { continue };
-            if let Answer::Final(outcome) = &answered.answer {
-                self.client.prove_outcome(&statement.id(), outcome.as_said()).await?;
-            }
-            note(&answered.answer, items, rows);
+            let changed = match &answered.answer {
+                Answer::Final(outcome) => self.changed(statement, outcome.as_said()).await?,
+                _ => BTreeSet::new(),
+            };
+            note(&answered.answer, items, &changed, rows);
             bar.inc(items.len() as u64);
         }
         bar.finish_and_clear();
         Ok(())
+    }
+
+    /// The positions whose change is recorded.
+    async fn changed(
+        &self,
+        statement: &SignedStatement,
+        outcome: &Outcome,
+    ) -> Result<BTreeSet<Position>, Failure> {
+        let position = |body: RecordBody| match body {
+            RecordBody::Status(changed) if changed.status.0 == self.status => Some(changed.position),
+            _ => None,
+        };
+        let records = self.client.prove_outcome(statement, outcome).await?;
+        Ok(records.into_iter().filter_map(|(_, record)| position(record.body)).collect())
     }
 
     fn report(&self, credentials: Vec<ChangedRow>) -> ChangeReport {
@@ -380,15 +395,21 @@ impl Run<'_> {
     }
 }
 
-/// Notes what an answer means for each item of its statement.
-fn note(answer: &Answer, items: &[StatusItem], rows: &mut BTreeMap<Position, ChangedRow>) {
+/// Notes what an answer means for each item of its statement: `changed` is proved, why others were not is the node's word.
+fn note(
+    answer: &Answer,
+    items: &[StatusItem],
+    changed: &BTreeSet<Position>,
+    rows: &mut BTreeMap<Position, ChangedRow>,
+) {
     for (index, item) in (0u32..).zip(items) {
         let StatusTarget::Position(position) = item.target else { continue };
         let Some(row) = rows.get_mut(&position) else { continue };
         (row.result, row.refusal) = match answer {
+            Answer::Final(_) if changed.contains(&position) => ("changed", None),
             Answer::Final(outcome) => match outcome.as_said().item(index) {
                 ItemOutcome::Skipped(rejection) => ("refused", Some(rejection.to_string())),
-                ItemOutcome::Recorded { .. } | ItemOutcome::Duplicate { .. } => ("changed", None),
+                ItemOutcome::Recorded { .. } | ItemOutcome::Duplicate { .. } => ("open", None),
             },
             Answer::Refused(refusal) | Answer::Expired(refusal) => {
                 ("refused", Some(format!("{}: {}", refusal.reason, refusal.message)))

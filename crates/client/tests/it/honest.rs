@@ -153,7 +153,7 @@ async fn outcomes_are_asked_for_and_proved_later() {
     let Some(Answer::Final(outcome)) = stage.client.outcome(&statement.id()).await.unwrap() else {
         panic!("committed at once")
     };
-    let records = stage.client.prove_outcome(&statement.id(), outcome.as_said()).await.unwrap();
+    let records = stage.client.prove_outcome(&statement, outcome.as_said()).await.unwrap();
     assert!(matches!(&records[..], [(_, record)] if matches!(record.body, RecordBody::Status(_))));
 }
 

@@ -7,6 +7,7 @@ mod honest;
 mod hostile;
 mod many;
 mod organisation;
+mod outcomes;
 mod proxy;
 mod retry;
 mod script;
