@@ -10,7 +10,8 @@
 //! ```
 //!
 //! A [`Client`] is cheap to clone. It connects when first used, tries every endpoint it was given, and remembers the newest
-//! checkpoint it has seen, so that no node can show it another history. Openings (salts) never leave the caller.
+//! checkpoint it has seen, so that no node can show it another history, or an older status as the newest. Openings (salts) never
+//! leave the caller.
 //! The clock and the random source of statements live here, and nowhere below.
 //!
 //! Absence cannot be proved: that something is *not* on the ledger ([`ClientError::NotFound`]) is the node's word.
@@ -34,6 +35,7 @@ mod checkpoint;
 mod genesis;
 mod heads;
 mod log;
+mod newest;
 mod range;
 
 mod operator;

@@ -207,26 +207,50 @@ impl Client {
         if checkpoint.size() != shown.tree_size {
             return Err(bad(BadAnswer::Mismatch("the size beside the checkpoint")));
         }
-        loop {
-            let seen = self.heads().newest().map(|head| head.tree);
-            if let Some(seen) = seen.as_ref().filter(|seen| seen.size != checkpoint.size()) {
-                self.check_history(node, seen, checkpoint.tree()).await?;
-                if checkpoint.size() < seen.size {
-                    return Ok(checkpoint);
-                }
+        self.remember(node, &checkpoint).await?;
+        Ok(checkpoint)
+    }
+
+    /// As [`Client::accept`], for the note of a receipt that was verified. Costs nothing where its tree is the newest one seen.
+    pub(crate) async fn accept_receipt(&self, node: &Node, note: &Note) -> Result<(), ClientError> {
+        let verify = || {
+            let tree: Checkpoint = note.text().parse().map_err(|_| Refusal::CheckpointMalformed)?;
+            if self.heads().newest().is_some_and(|seen| seen.tree == tree) {
+                return Ok(None);
             }
-            if self.heads().replace(seen.map(|seen| seen.size), &checkpoint) {
-                return Ok(checkpoint);
-            }
+            self.verify_head(note.clone()).map(Some)
+        };
+        match verify().map_err(|fault| self.pool().bad_answer(node, fault))? {
+            Some(checkpoint) => self.remember(node, &checkpoint).await,
+            None => Ok(()),
         }
     }
 
     /// A note's quorum, and that it does not contradict the newest one of its size.
     pub(crate) fn verify_note(&self, note: &str) -> Result<VerifiedCheckpoint, BadAnswer> {
-        let note: Note = note.parse().map_err(|_| Refusal::CheckpointMalformed)?;
+        self.verify_head(note.parse().map_err(|_| Refusal::CheckpointMalformed)?)
+    }
+
+    fn verify_head(&self, note: Note) -> Result<VerifiedCheckpoint, BadAnswer> {
         let checkpoint = VerifiedCheckpoint::verify(note, self.trust(), self.now_s())?;
         self.heads().check_same_size(checkpoint.tree(), checkpoint.note())?;
         Ok(checkpoint)
+    }
+
+    /// Holds a checkpoint against the newest one seen, whose place it takes if it is newer.
+    async fn remember(&self, node: &Node, checkpoint: &VerifiedCheckpoint) -> Result<(), ClientError> {
+        loop {
+            let seen = self.heads().newest().map(|head| head.tree);
+            if let Some(seen) = seen.as_ref().filter(|seen| seen.size != checkpoint.size()) {
+                self.check_history(node, seen, checkpoint.tree()).await?;
+                if checkpoint.size() < seen.size {
+                    return Ok(());
+                }
+            }
+            if self.heads().replace(seen.map(|seen| seen.size), checkpoint) {
+                return Ok(());
+            }
+        }
     }
 
     /// That `shown`, by `node`, and `seen`, of another size, are one history.
@@ -239,7 +263,7 @@ impl Client {
         let (first, second) = if seen.size < shown.size { (seen, shown) } else { (shown, seen) };
         let request = consistency_request(first, second);
         let ask = |node: Node| async move { node.log().get_consistency_proof(request).await.map_err(behind) };
-        let path = match once(node, self.pool().timeout(), &ask).await {
+        let path = match once(node, self.pool().timeout(), ask(node.clone())).await {
             Ok(answer) => answer.path,
             // It shows an older tree, and cannot know the newer one: others do.
             Err(ClientError::Unavailable(_)) => self.pool().call(ask).await?.answer.path,

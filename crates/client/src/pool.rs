@@ -99,12 +99,26 @@ impl Pool {
     where
         R: Future<Output = Result<Response<T>, Status>>,
     {
+        let attempt = |node: Node| {
+            let request = request(node.clone());
+            async move {
+                let answer = once(&node, time, request).await?;
+                Ok(Reply { node, answer })
+            }
+        };
+        self.attempt(attempt).await
+    }
+
+    /// Tries at one node after the other until an attempt ends otherwise than [`ClientError::Unavailable`], or `retry_for` is over.
+    pub(crate) async fn attempt<T, R>(&self, attempt: impl Fn(Node) -> R) -> Result<T, ClientError>
+    where
+        R: Future<Output = Result<T, ClientError>>,
+    {
         let give_up = deadline(self.retry_for);
         let mut backoff = self.backoff();
         loop {
             let node = self.preferred();
-            match once(&node, time, &request).await {
-                Ok(answer) => return Ok(Reply { node, answer }),
+            match attempt(node.clone()).await {
                 Err(ClientError::Unavailable(unavailable)) => {
                     self.avoid(&node);
                     let pause = backoff.pause(unavailable.retry_after);
@@ -113,7 +127,7 @@ impl Pool {
                     }
                     sleep(pause).await;
                 }
-                Err(error) => return Err(error),
+                ended => return ended,
             }
         }
     }
@@ -152,15 +166,12 @@ impl Pool {
 }
 
 /// One question to one node.
-pub(crate) async fn once<T, R>(
+pub(crate) async fn once<T>(
     node: &Node,
     time: Duration,
-    request: &impl Fn(Node) -> R,
-) -> Result<T, ClientError>
-where
-    R: Future<Output = Result<Response<T>, Status>>,
-{
-    match timeout(time, request(node.clone())).await {
+    request: impl Future<Output = Result<Response<T>, Status>>,
+) -> Result<T, ClientError> {
+    match timeout(time, request).await {
         Ok(Ok(response)) => Ok(response.into_inner()),
         Ok(Err(status)) => Err(ClientError::of_status(&node.name, &status)),
         Err(_) => Err(ClientError::timeout(&node.name, time)),

@@ -19,6 +19,7 @@ pub use watch::StatusWatch;
 
 use crate::client::Client;
 use crate::error::{BadAnswer, ClientError, LocalError, Unavailable};
+use crate::newest::Checked;
 use crate::pool::{Node, Reply};
 use crate::unproved::Unproved;
 
@@ -47,6 +48,10 @@ impl ProvenReceipt {
         self.verdict.as_of.as_ref().map_or(self.verdict.checkpoint.height, |as_of| as_of.height)
     }
 
+    fn checked(self) -> Checked<Self> {
+        Checked { size: Some(self.verdict.checkpoint.size), answer: self }
+    }
+
     /// The receipt for the holder, with the opening that ties it to the credential.
     ///
     /// # Errors
@@ -65,7 +70,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError::NotFound`] `NOT_ANCHORED` (the node's word); [`ClientError::Unavailable`] `TIME_NOT_COVERED` for a time that
-    /// no checkpoint is as new as; [`ClientError`].
+    /// no checkpoint is as new as, and `NODE_BEHIND` where no node shows a tree as large as one seen before; [`ClientError`].
     pub async fn status(&self, name: CredentialName, at: Moment) -> Result<ProvenReceipt, ClientError> {
         let at = whole_seconds(at);
         let request =
@@ -74,15 +79,17 @@ impl Client {
             let request = request.clone();
             async move { node.status().get_status(request).await }
         };
-        let Reply { node, answer } = self.pool().call(ask).await?;
-        let proven = self.receipt_answer(&node, &answer.receipt, &name, at)?;
-        let said = CredentialStatus::try_from(answer.status)
-            .map_err(|error| self.pool().bad_answer(&node, error))?;
-        let agrees = said.position == proven.position() && Status::from(said.status) == proven.status();
-        if !agrees {
-            return Err(self.pool().bad_answer(&node, BadAnswer::Mismatch("the status")));
-        }
-        Ok(proven)
+        let check = |node: Node, answer: v1::GetStatusResponse| async move {
+            let proven = self.receipt_answer(&node, &answer.receipt, &name, at).await?;
+            let said = CredentialStatus::try_from(answer.status)
+                .map_err(|error| self.pool().bad_answer(&node, error))?;
+            let agrees = said.position == proven.position() && Status::from(said.status) == proven.status();
+            if !agrees {
+                return Err(self.pool().bad_answer(&node, BadAnswer::Mismatch("the status")));
+            }
+            Ok(proven.checked())
+        };
+        self.ask(at, self.pool().timeout(), ask, check).await
     }
 
     /// The receipt of one credential: the newest, or as of an earlier moment; `at` counts in whole seconds.
@@ -96,8 +103,11 @@ impl Client {
             let request = request.clone();
             async move { node.status().get_receipt(request).await }
         };
-        let Reply { node, answer } = self.pool().call(ask).await?;
-        self.receipt_answer(&node, &answer.receipt, &name, at)
+        let check = |node: Node, answer: v1::GetReceiptResponse| async move {
+            let proven = self.receipt_answer(&node, &answer.receipt, &name, at).await?;
+            Ok(proven.checked())
+        };
+        self.ask(at, self.pool().timeout(), ask, check).await
     }
 
     /// The status of one credential on the node's word alone: cheaper for both sides.
@@ -121,7 +131,7 @@ impl Client {
     }
 
     /// Checks a receipt's bytes as the answer to a question.
-    pub(crate) fn receipt_answer(
+    pub(crate) async fn receipt_answer(
         &self,
         node: &Node,
         json: &[u8],
@@ -130,11 +140,12 @@ impl Client {
     ) -> Result<ProvenReceipt, ClientError> {
         let receipt =
             Receipt::from_json(json).map_err(|error| self.pool().bad_answer(node, Refusal::from(error)))?;
-        self.check_receipt(node, receipt, name, at)
+        self.check_receipt(node, receipt, name, at).await
     }
 
-    /// Checks a receipt as the answer to a question: that it verifies, is about this credential, and as of this moment.
-    pub(crate) fn check_receipt(
+    /// Checks a receipt as the answer to a question: that it verifies, is about this credential, as of this moment, and part of the
+    /// history seen so far.
+    pub(crate) async fn check_receipt(
         &self,
         node: &Node,
         receipt: Receipt,
@@ -152,19 +163,11 @@ impl Client {
             Err(refusal) => return Err(self.pool().bad_answer(node, refusal)),
         };
         let proven = ProvenReceipt { receipt, verdict };
-        let fault = check_named(&proven, name).or_else(|| check_moment(&proven, at));
-        let fault = fault.or_else(|| self.check_head(&proven.receipt).err());
-        match fault {
-            Some(fault) => Err(self.pool().bad_answer(node, fault)),
-            None => Ok(proven),
+        if let Some(fault) = check_named(&proven, name).or_else(|| check_moment(&proven, at)) {
+            return Err(self.pool().bad_answer(node, fault));
         }
-    }
-
-    /// The receipt's checkpoint against the newest one of its size.
-    fn check_head(&self, receipt: &Receipt) -> Result<(), BadAnswer> {
-        let note = &receipt.anchored.tlog_proof.checkpoint;
-        let tree = note.text().parse().map_err(|_| Refusal::CheckpointMalformed)?;
-        self.heads().check_same_size(&tree, note)
+        self.accept_receipt(node, &proven.receipt.anchored.tlog_proof.checkpoint).await?;
+        Ok(proven)
     }
 }
 

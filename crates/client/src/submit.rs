@@ -208,8 +208,11 @@ impl Client {
             return Ok(Vec::new());
         }
         if came.len() == names.len() {
-            let named = names.iter().zip(&came);
-            return named.map(|(name, json)| self.receipt_answer(node, json, name, Moment::Newest)).collect();
+            let mut receipts = Vec::with_capacity(came.len());
+            for (name, json) in names.iter().zip(&came) {
+                receipts.push(self.receipt_answer(node, json, name, Moment::Newest).await?);
+            }
+            return Ok(receipts);
         }
         self.receipts(&names, Moment::Newest).await?.into_iter().collect()
     }

@@ -14,7 +14,8 @@ use super::{ProvenReceipt, whole_seconds};
 use crate::client::Client;
 use crate::error::{BadAnswer, ClientError};
 use crate::log::behind;
-use crate::pool::{Node, Reply};
+use crate::newest::Checked;
+use crate::pool::Node;
 
 /// A batch may take longer than a single answer.
 const BATCH_TIMEOUTS: u32 = 4;
@@ -105,9 +106,13 @@ impl Client {
                 answer.map_err(|status| if is_known { behind(status) } else { status })
             }
         };
+        let check = |node: Node, items: Vec<BatchGetStatusItem>| async move {
+            let answer = self.batch_answers(&node, items, names, at).await?;
+            let size = answer.iter().flatten().map(|proven| proven.verdict.checkpoint.size).min();
+            Ok(Checked { answer, size })
+        };
         let time = self.pool().timeout().saturating_mul(BATCH_TIMEOUTS);
-        let Reply { node, answer } = self.pool().call_within(time, ask).await?;
-        self.batch_answers(&node, answer, names, at).await
+        self.ask(at, time, ask, check).await
     }
 
     async fn batch_answers(
@@ -126,7 +131,7 @@ impl Client {
                 Some(Item::Result(result)) => {
                     let name = names.get(answers.len()).filter(|_| result.index as usize == answers.len());
                     let name = name.ok_or_else(|| bad(BadAnswer::Mismatch("the order of answers")))?;
-                    answers.push(self.batch_answer(node, result, &shared, name, at));
+                    answers.push(self.batch_answer(node, result, &shared, name, at).await);
                 }
                 None => return Err(bad(BadAnswer::Mismatch("an empty item"))),
             }
@@ -145,7 +150,7 @@ impl Client {
         Ok(answers)
     }
 
-    fn batch_answer(
+    async fn batch_answer(
         &self,
         node: &Node,
         result: BatchGetStatusResult,
@@ -162,7 +167,7 @@ impl Client {
             Some(Answer::Status(_)) => {
                 let receipt = shared.complete(result.receipt);
                 let receipt = receipt.map_err(|fault| self.pool().bad_answer(node, fault))?;
-                self.check_receipt(node, receipt, name, at)
+                self.check_receipt(node, receipt, name, at).await
             }
             None => Err(self.pool().bad_answer(node, BadAnswer::Mismatch("an empty answer"))),
         }

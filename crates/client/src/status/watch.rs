@@ -67,7 +67,7 @@ impl Watching {
             let Some((name, shown_under)) = self.names.get(index).zip(self.shown_under.get_mut(index)) else {
                 return Err(self.client.pool().bad_answer(&node, BadAnswer::Mismatch("the credential")));
             };
-            let proven = self.client.receipt_answer(&node, &answer.receipt, name, Moment::Newest)?;
+            let proven = self.client.receipt_answer(&node, &answer.receipt, name, Moment::Newest).await?;
             let size = proven.verdict.checkpoint.size;
             if size >= *shown_under {
                 *shown_under = size;

@@ -322,7 +322,8 @@ impl Sending {
         let Some(open) = self.open.get_mut(&receipt.tag) else { return Ok(()) };
         let made = session.shared.complete(receipt.receipt);
         let made = made.map_err(|fault| End::Failed(self.client.pool().bad_answer(&session.node, fault)))?;
-        let done = open.receipt(receipt.item, made, &session.node, &self.client).map_err(End::Failed)?;
+        let done = open.receipt(receipt.item, made, &session.node, &self.client).await;
+        let done = done.map_err(End::Failed)?;
         self.close(receipt.tag, done).await
     }
 

@@ -6,6 +6,7 @@ mod errors;
 mod honest;
 mod hostile;
 mod many;
+mod older;
 mod organisation;
 mod outcomes;
 mod proxy;

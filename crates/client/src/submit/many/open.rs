@@ -60,7 +60,7 @@ impl Open {
     }
 
     /// The receipt of an item, which has to be about that item's commitment.
-    pub(super) fn receipt(
+    pub(super) async fn receipt(
         &mut self,
         item: u32,
         receipt: Receipt,
@@ -71,7 +71,7 @@ impl Open {
         let incomplete = self.incomplete.as_mut().ok_or_else(mismatch)?;
         let item = item as usize;
         let name = incomplete.content.name(item).ok_or_else(mismatch)?;
-        let proven = client.check_receipt(node, receipt, &name, Moment::Newest)?;
+        let proven = client.check_receipt(node, receipt, &name, Moment::Newest).await?;
         incomplete.receipts.insert(item, proven);
         if incomplete.receipts.len() < incomplete.content.len() {
             return Ok(None);
