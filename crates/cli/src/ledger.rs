@@ -10,7 +10,6 @@ use kvitto_ledger::state::Outcome;
 use kvitto_ledger::{Commitment, Did, Position, RecordBody, StatementId};
 
 use crate::anchoring::{Answer, Refused, Submit};
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::register::Pending;
 
@@ -57,70 +56,55 @@ impl Nodes<'_> {
             Said::Refused(refusal) => {
                 Ok(Answer::Refused(Refused { reason: refusal.reason, message: refusal.message }))
             }
-            Said::NothingNew(_) => self.places(&statement.commitments).await.map(Answer::Anchored),
+            Said::NothingNew(_) => self.shown(statement, BTreeMap::new()).await,
             Said::Final(outcome) => {
-                let places = self.proved(statement, &outcome.into_said()).await?;
-                Ok(Answer::Anchored(places))
+                let places = self.recorded(statement, outcome.as_said()).await?;
+                self.shown(statement, places).await
             }
         }
     }
 
-    /// Where the commitments of an executed statement are: new ones by its records, the others by their receipts.
-    async fn proved(
+    /// Where an executed statement anchored commitments, by its records.
+    async fn recorded(
         &self,
         statement: &Pending,
         outcome: &Outcome,
-    ) -> Result<Vec<(Commitment, Position)>, Failure> {
+    ) -> Result<BTreeMap<Commitment, Position>, Failure> {
         let signed = SignedStatement::known(statement.id, statement.bytes.clone());
         let records = self.client.prove_outcome(&signed, outcome).await?;
         let place = |body: RecordBody| match body {
             RecordBody::Anchored(anchored) => Some((anchored.commitment, anchored.position)),
             _ => None,
         };
-        let mut places: BTreeMap<Commitment, Position> =
-            records.into_iter().filter_map(|(_, record)| place(record.body)).collect();
-        let is_missing = |commitment: &&Commitment| !places.contains_key(*commitment);
-        let missing: Vec<Commitment> = statement.commitments.iter().filter(is_missing).copied().collect();
-        if !missing.is_empty() {
-            places.extend(self.places(&missing).await?);
-        }
-        Ok(places.into_iter().collect())
+        Ok(records.into_iter().filter_map(|(_, record)| place(record.body)).collect())
     }
 
-    async fn places(&self, commitments: &[Commitment]) -> Result<Vec<(Commitment, Position)>, Failure> {
+    /// Where all commitments of a statement are: those that are not in `places` were anchored by an earlier one, and their receipts
+    /// show it. What no receipt shows yet may stand in a block that no checkpoint covers: the statement has to be sent again.
+    async fn shown(
+        &self,
+        statement: &Pending,
+        mut places: BTreeMap<Commitment, Position>,
+    ) -> Result<Answer, Failure> {
         let name = |commitment: &Commitment| CredentialName::Commitment {
             issuer: self.issuer,
             commitment: *commitment,
         };
-        let names: Vec<CredentialName> = commitments.iter().map(name).collect();
-        let found = ask(self.client, &names).await?;
-        let place = |(commitment, found): (&Commitment, Option<ProvenReceipt>)| {
-            found.map(|proven| (*commitment, proven.position())).ok_or_else(|| {
-                let message = "a node says that a commitment is anchored, and does not show it";
-                Failure::new(
-                    Exit::Untrusted,
-                    "ANSWER_MISMATCH",
-                    message,
-                    "run the same command with another node",
-                )
-            })
+        let is_missing = |commitment: &&Commitment| !places.contains_key(*commitment);
+        let missing: Vec<Commitment> = statement.commitments.iter().filter(is_missing).copied().collect();
+        let names: Vec<CredentialName> = missing.iter().map(name).collect();
+        let keep = |asked: usize, proven: Option<ProvenReceipt>| {
+            if let (Some(commitment), Some(proven)) = (missing.get(asked), proven) {
+                places.insert(*commitment, proven.position());
+            }
+            Ok(())
         };
-        commitments.iter().zip(found).map(place).collect()
+        ask_each(self.client, &names, Moment::Newest, keep).await?;
+        Ok(match places.len() == statement.commitments.len() {
+            true => Answer::Anchored(places.into_iter().collect()),
+            false => Answer::Unknown,
+        })
     }
-}
-
-/// Asks about any number of credentials.
-///
-/// # Errors
-/// As [`ask_each`].
-async fn ask(client: &Client, names: &[CredentialName]) -> Result<Vec<Option<ProvenReceipt>>, Failure> {
-    let mut found = Vec::with_capacity(names.len());
-    let keep = |_, proven| {
-        found.push(proven);
-        Ok(())
-    };
-    ask_each(client, names, Moment::Newest, keep).await?;
-    Ok(found)
 }
 
 /// Asks about any number of credentials, and hands over each answer, in order, with the place of its question: `None` for what

@@ -116,10 +116,16 @@ impl Client {
                     let receipts = self.receipts_of(&node, &content, receipts).await?;
                     return Ok(Submitted::Final(Final { id: statement.id(), outcome, records, receipts }));
                 }
-                Answer::NothingNew(_) => {
-                    let receipts = self.receipts_of(&node, &content, receipts).await?;
-                    return Ok(Submitted::NothingNew(NothingNew { id: statement.id(), receipts }));
-                }
+                Answer::NothingNew(_) => match self.receipts_of(&node, &content, receipts).await {
+                    Ok(receipts) => {
+                        return Ok(Submitted::NothingNew(NothingNew { id: statement.id(), receipts }));
+                    }
+                    // The block that anchored them is not under a checkpoint yet.
+                    Err(ClientError::NotFound { .. }) if Instant::now() < give_up => {
+                        sleep(backoff.pause_here()).await;
+                    }
+                    Err(error) => return Err(error),
+                },
                 Answer::Refused(refusal) | Answer::Expired(refusal) => {
                     return Err(ClientError::Refused(refusal));
                 }

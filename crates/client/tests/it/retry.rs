@@ -1,6 +1,8 @@
 //! Nodes that do not answer: the same bytes again, there or elsewhere, for as long as was said.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -8,10 +10,13 @@ use kvitto_api::Config;
 use kvitto_api::testing::MemoryNode;
 use kvitto_client::{Client, ClientError, Moment, Options, Submitted};
 use kvitto_ledger::testing::commitment;
+use kvitto_proto::v1::batch_get_status_item::Item;
+use kvitto_proto::v1::batch_get_status_result::Answer;
+use kvitto_proto::v1::{BatchGetStatusResponse, SubmitResponse};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, Twists};
 use crate::{Stage, client, options, trust};
 
 /// An error as nodes make it.
@@ -37,6 +42,36 @@ async fn a_full_mempool_gets_the_same_bytes_again_until_it_takes_them() {
     let submitted = client.submit_final(&statement).await.unwrap();
     assert!(matches!(submitted, Submitted::Final(_)));
     assert_eq!(proxy.submitted(), vec![statement.bytes().clone(); 4]);
+}
+
+/// A node knows a commitment as soon as its block is committed; readers see the block when a checkpoint covers it.
+#[tokio::test]
+async fn an_earlier_anchor_without_a_checkpoint_is_waited_for() {
+    let stage = Stage::new().await;
+    let (proxy, url) = Proxy::start(&stage.served.url()).await;
+    let client = client(&stage.node, &[url]);
+    let (submissions, questions) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
+    let asked = questions.clone();
+    proxy.twist(Twists {
+        submit: Some(Arc::new(move |answer: &mut SubmitResponse| {
+            if submissions.fetch_add(1, Ordering::Relaxed) < 2 {
+                answer.receipts.clear();
+            }
+        })),
+        batch: Some(Arc::new(move |answer: &mut BatchGetStatusResponse| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            for item in &mut answer.items {
+                if let Some(Item::Result(result)) = &mut item.item {
+                    result.answer = Some(Answer::ErrorReason("NOT_ANCHORED".to_owned()));
+                }
+            }
+        })),
+        ..Twists::default()
+    });
+    let statement = stage.organisation().anchor(stage.school.anchors([commitment(1)])).unwrap();
+    let submitted = client.submit_final(&statement).await.unwrap();
+    assert!(matches!(&submitted, Submitted::NothingNew(found) if found.receipts.len() == 1));
+    assert_eq!((proxy.submitted().len(), questions.load(Ordering::Relaxed)), (3, 2));
 }
 
 #[tokio::test]
