@@ -56,6 +56,9 @@ struct ReceiptRow {
     position: Position,
     status: &'static str,
     fresh: String,
+    /// With `--at`: the time that `status` is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of: Option<String>,
     #[serde(skip)]
     words: &'static str,
 }
@@ -151,6 +154,7 @@ impl Writer<'_> {
     ) -> Result<ReceiptRow, Failure> {
         let (position, status) = (proven.position(), proven.status());
         let fresh = seconds_text(proven.verdict.checkpoint.fresh_at_s);
+        let as_of = self.args.at.map(time_text);
         let receipt = Receipt { opening: candidate.opening.clone(), ..proven.receipt };
         let file = match &selected.source {
             Source::Receipt(path) if self.args.renew => {
@@ -177,6 +181,7 @@ impl Writer<'_> {
             position,
             status: status_name_of(status),
             fresh,
+            as_of,
             words: words_of(status),
         })
     }
@@ -210,7 +215,10 @@ fn file_name_of(reference: &str) -> String {
 impl Report for ReceiptReport {
     fn write_words(&self, out: &mut dyn Write) -> io::Result<()> {
         for row in &self.receipts {
-            writeln!(out, "{}: {} (as of {})", row.file, row.words, row.fresh)?;
+            match &row.as_of {
+                None => writeln!(out, "{}: {} (as of {})", row.file, row.words, row.fresh)?,
+                Some(then) => writeln!(out, "{}: at {then}: {}", row.file, row.words)?,
+            }
         }
         for label in &self.missing {
             writeln!(out, "{label}: not anchored, as far as the node knows (that cannot be proved)")?;

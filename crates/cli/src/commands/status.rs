@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use clap::Args;
 use kvitto_client::{CredentialName, Moment, ProvenReceipt};
-use kvitto_ledger::{Did, Position, TimeMs};
-use kvitto_verifier::verdict::Status;
+use kvitto_ledger::{Did, Height, Position, TimeMs};
+use kvitto_verifier::verdict::{AsOfFinding, Status};
 use serde::Serialize;
 
 use crate::commands::change::{open_register, status_name_of};
@@ -58,6 +58,22 @@ struct AnchorStatus {
     age_s: u64,
     signed_by: usize,
     members: usize,
+    /// With `--at`: the block that `status` is as of. Everything else is as of the checkpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of: Option<AsOf>,
+}
+
+/// What a receipt says about an earlier time.
+#[derive(Serialize)]
+struct AsOf {
+    /// The time that was asked about.
+    time: String,
+    height: Height,
+    /// Time of the block, and of the next one: until then nothing changed.
+    from: String,
+    until: String,
+    /// `null` where it cannot be told.
+    accredited: Option<bool>,
 }
 
 pub(crate) async fn run(args: &StatusArgs, context: &mut Context<'_>) -> Result<Exit, Failure> {
@@ -121,6 +137,54 @@ impl AnchorStatus {
             age_s: verdict.checkpoint.age_s,
             signed_by: verdict.checkpoint.signed_by.len(),
             members: verdict.checkpoint.members,
+            as_of: verdict.as_of.as_ref().map(AsOf::of),
+        }
+    }
+
+    fn write_words(&self, credential: &str, out: &mut dyn Write) -> io::Result<()> {
+        let words = status_named(self.status).map_or("", status_words);
+        match &self.as_of {
+            None => writeln!(out, "{credential}: {words}")?,
+            Some(then) => writeln!(out, "{credential}: at {}: {words}", then.time)?,
+        }
+        writeln!(
+            out,
+            "  anchored by {} ({}) at {} as {}, position {}",
+            self.anchored_by, self.anchored_by_did, self.anchored, self.credential_type, self.position
+        )?;
+        if let Some(AsOf { height, from, until, accredited, .. }) = &self.as_of {
+            let accredited = match accredited {
+                Some(true) => "the organisation was accredited then",
+                Some(false) => "the organisation was not accredited then",
+                None => "whether the organisation was accredited then cannot be told",
+            };
+            writeln!(out, "  so it was from {from} (block {height}) to {until}; {accredited}")?;
+        }
+        writeln!(
+            out,
+            "  {} of {} ({} ago), block {}, signed by {} of {} members",
+            if self.as_of.is_some() { "shown under the checkpoint" } else { "as" },
+            self.fresh,
+            duration_text(self.age_s),
+            self.checkpoint_height,
+            self.signed_by,
+            self.members
+        )?;
+        if !self.accredited_now {
+            writeln!(out, "  the anchoring organisation is not accredited now")?;
+        }
+        Ok(())
+    }
+}
+
+impl AsOf {
+    fn of(finding: &AsOfFinding) -> Self {
+        Self {
+            time: seconds_text(finding.asked_s.unwrap_or(finding.from_s)),
+            height: finding.height,
+            from: seconds_text(finding.from_s),
+            until: seconds_text(finding.until_s),
+            accredited: finding.accredited,
         }
     }
 }
@@ -136,29 +200,7 @@ impl Report for StatusReport {
                 )?;
             }
             for anchor in &row.anchors {
-                let words = status_named(anchor.status).map_or("", status_words);
-                writeln!(out, "{}: {words}", row.credential)?;
-                writeln!(
-                    out,
-                    "  anchored by {} ({}) at {} as {}, position {}",
-                    anchor.anchored_by,
-                    anchor.anchored_by_did,
-                    anchor.anchored,
-                    anchor.credential_type,
-                    anchor.position
-                )?;
-                writeln!(
-                    out,
-                    "  as of {} ({} ago), block {}, signed by {} of {} members",
-                    anchor.fresh,
-                    duration_text(anchor.age_s),
-                    anchor.checkpoint_height,
-                    anchor.signed_by,
-                    anchor.members
-                )?;
-                if !anchor.accredited_now {
-                    writeln!(out, "  the anchoring organisation is not accredited now")?;
-                }
+                anchor.write_words(&row.credential, out)?;
             }
         }
         Ok(())
