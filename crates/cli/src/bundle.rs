@@ -9,7 +9,6 @@
 //! The credential stands in it byte for byte, because its seal and a digest over its bytes must survive. `unwrap` is there only
 //! for a credential inside a wrapper.
 
-use std::fs;
 use std::path::Path;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -21,6 +20,7 @@ use serde_json::Value;
 
 use crate::exit::Exit;
 use crate::failure::{Failure, chain};
+use crate::input_file;
 
 const FORMAT: &str = "kvitto/bundle/v1";
 /// Longest bundle, in bytes: a credential in base64 and a receipt.
@@ -107,7 +107,7 @@ impl ReceiptOrBundle {
     /// # Errors
     /// That the file cannot be read, or is neither.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let bytes = fs::read(path).map_err(|error| Failure::unreadable(path, &error))?;
+        let bytes = input_file::read(path, BUNDLE_BYTES_MAX)?;
         let failure = |reason: &str, detail: String| {
             let message = format!("{}: {detail}", path.display());
             Failure::new(Exit::Input, reason, message, "ask the issuer or the holder for the file again")

@@ -1,5 +1,8 @@
 //! The command line: what can be typed, and which command it leads to.
 
+use std::ffi::OsString;
+use std::io::Write;
+
 use clap::{Parser, Subcommand};
 use kvitto_client::{Clock, system_clock};
 
@@ -64,6 +67,31 @@ pub enum Command {
     Trust(trust::TrustCommand),
     /// Measure a ledger under load, beside what this machine can do at all.
     Load(load::LoadArgs),
+}
+
+impl Cli {
+    /// Reads a command line. What is wrong with it goes to `err`, as one JSON object where `--json` is in it; help that it asks for
+    /// is printed.
+    ///
+    /// # Errors
+    /// How the process ends.
+    pub fn read(words: impl IntoIterator<Item = OsString>, err: &mut dyn Write) -> Result<Self, Exit> {
+        let words: Vec<OsString> = words.into_iter().collect();
+        let error = match Self::try_parse_from(&words) {
+            Ok(cli) => return Ok(cli),
+            Err(error) => error,
+        };
+        if !error.use_stderr() || !words.iter().any(|word| word == "--json") {
+            // Nobody is left to tell.
+            let _ = error.print();
+            return Err(if error.use_stderr() { Exit::Usage } else { Exit::Ok });
+        }
+        let text = error.to_string();
+        let message = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
+        let failure = Failure::usage("COMMAND_LINE", message, "see what can be typed: kvitto COMMAND --help");
+        let _ = failure.print(true, err);
+        Err(failure.exit)
+    }
 }
 
 /// Runs a command; prints its result or its failure, and says how the process ends.

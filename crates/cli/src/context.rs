@@ -6,11 +6,13 @@ use clap::Args;
 use kvitto_client::Clock;
 use kvitto_ledger::TimeMs;
 use kvitto_verifier::TrustFile;
+use kvitto_verifier::trust::TRUST_FILE_BYTES_MAX;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::exit::Exit;
 use crate::failure::{Failure, chain};
+use crate::input_file;
 use crate::keyfile::KeyFile;
 use crate::output::Output;
 
@@ -95,7 +97,7 @@ impl Context<'_> {
 /// # Errors
 /// That it cannot be read, or does not hold together.
 pub fn read_trust(path: &Path) -> Result<TrustFile, Failure> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::unreadable(path, &error))?;
+    let bytes = input_file::read(path, TRUST_FILE_BYTES_MAX)?;
     TrustFile::from_json(&bytes).map_err(|error| {
         let message = format!("{} cannot be trusted: {}", path.display(), chain(&error));
         Failure::new(

@@ -10,6 +10,7 @@ use kvitto_merkle::Hash;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::input_file::{self, CREDENTIAL_BYTES_MAX};
 use crate::receipt_file::EXTENSION;
 
 /// How credential files are read.
@@ -52,7 +53,7 @@ impl ReadingArgs {
     /// # Errors
     /// That it cannot be read, or what it is instead of a credential.
     pub fn read(&self, path: &Path) -> Result<CredentialFile, Failure> {
-        let bytes = fs::read(path).map_err(|error| Failure::unreadable(path, &error))?;
+        let bytes = input_file::read(path, CREDENTIAL_BYTES_MAX)?;
         let refusal = |error| credential_failure(path, &error);
         let credential = Credential::read(&bytes, &self.options()).map_err(refusal)?;
         let target = self.target.unwrap_or(credential.default_target());

@@ -42,7 +42,7 @@ exits! {
     TrustOutOfDate = 6, "trust_out_of_date";
     /// The ledger's rules refuse what was asked for, or a part of it.
     Refused = 7, "refused";
-    /// No node answered, or too few members are there to decide.
+    /// No node answered, or took the question, or too few members are there to decide.
     Unreachable = 8, "unreachable";
     /// The ledger, or the register, has no such thing.
     NotFound = 9, "not_found";
@@ -50,7 +50,7 @@ exits! {
     Input = 10, "input";
     /// Reading or writing on this machine failed.
     Io = 11, "io";
-    /// Taken by a node but not final yet: run the same command again.
+    /// Not finished: taken by a node but not final yet, or a receipt is still missing. Run the same command again.
     Pending = 12, "pending";
     /// A node's answer does not verify.
     Untrusted = 13, "untrusted";

@@ -48,10 +48,11 @@ impl Failure {
     /// A file cannot be written.
     pub fn unwritable(path: &Path, error: &io::Error) -> Self {
         let message = format!("cannot write {}: {error}", path.display());
-        let next = match error.kind() {
-            io::ErrorKind::AlreadyExists => "choose another name, or move the existing file away",
-            _ => "check the path, the rights and the free space, and run the command again",
-        };
+        if error.kind() == io::ErrorKind::AlreadyExists {
+            let next = "choose another name, or move the existing file away";
+            return Self::usage("FILE_EXISTS", message, next);
+        }
+        let next = "check the path, the rights and the free space, and run the command again";
         Self::new(Exit::Io, "FILE_UNWRITABLE", message, next)
     }
 

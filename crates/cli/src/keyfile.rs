@@ -144,6 +144,11 @@ impl From<KeyFileError> for Failure {
             {
                 (Exit::Usage, "KEY_FILE_MISSING", "check --key, or make one with: kvitto key new".to_owned())
             }
+            KeyFileError::File(PrivateFileError::Read { source, .. })
+                if source.kind() == io::ErrorKind::IsADirectory =>
+            {
+                (Exit::Usage, "KEY_FILE_MISSING", "name the file itself with --key".to_owned())
+            }
             KeyFileError::File(PrivateFileError::Read { .. }) => {
                 (Exit::Io, "KEY_FILE_UNREADABLE", "check that you are the file's owner".to_owned())
             }

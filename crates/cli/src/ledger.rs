@@ -111,20 +111,27 @@ impl Nodes<'_> {
 /// the node does not know. Where the ledger goes on meanwhile, later ones are as of later blocks.
 ///
 /// # Errors
-/// As [`Client::receipts`]; those of `take`.
+/// As [`Client::receipts`]; those of `take`; what a node does not know may be because it is a node of another ledger.
 pub async fn ask_each(
     client: &Client,
     names: &[CredentialName],
     at: Moment,
     mut take: impl FnMut(usize, Option<ProvenReceipt>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    let mut is_ledger_known = false;
     for (part, names) in names.chunks(RECEIPTS_AT_ONCE).enumerate() {
         for (index, answer) in client.receipts(names, at).await?.into_iter().enumerate() {
             let proven = match answer {
                 Ok(proven) => Some(proven),
-                Err(ClientError::NotFound { .. }) => None,
+                Err(ClientError::NotFound { .. }) => {
+                    if !is_ledger_known {
+                        client.checkpoint().await?;
+                    }
+                    None
+                }
                 Err(error) => return Err(error.into()),
             };
+            is_ledger_known = true;
             take(part * RECEIPTS_AT_ONCE + index, proven)?;
         }
     }

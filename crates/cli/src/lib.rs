@@ -22,6 +22,7 @@ pub mod words;
 
 pub mod bundle;
 pub mod credentials;
+pub mod input_file;
 pub mod receipt_file;
 pub mod selection;
 

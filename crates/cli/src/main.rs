@@ -2,11 +2,13 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use kvitto_cli::{Cli, Exit, Output, run};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::read(std::env::args_os(), &mut std::io::stderr()) {
+        Ok(cli) => cli,
+        Err(exit) => return exit.into(),
+    };
     let mut output = Output::standard(cli.global.json);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match runtime {

@@ -9,7 +9,6 @@
 //! `possession` signs identifier, key, sponsor and sponsor's accreditation for this ledger (RULES 5.3); the names it does not sign
 //! are for the sponsor to check.
 
-use std::fs;
 use std::path::Path;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -20,10 +19,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::input_file;
 use crate::keyfile::KeyFile;
 
 const FORMAT: &str = "kvitto/onboard-request/v1";
-const REQUEST_BYTES_MAX: u64 = 16 * 1024;
+const REQUEST_BYTES_MAX: usize = 16 * 1024;
 
 /// A request to be onboarded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,11 +106,7 @@ impl OnboardRequest {
             let next = "have the organisation make it again: kvitto onboard request";
             Failure::new(Exit::Input, "REQUEST_MALFORMED", message, next)
         };
-        let metadata = fs::metadata(path).map_err(|error| Failure::unreadable(path, &error))?;
-        if metadata.len() > REQUEST_BYTES_MAX {
-            return Err(malformed("it is too long"));
-        }
-        let bytes = fs::read(path).map_err(|error| Failure::unreadable(path, &error))?;
+        let bytes = input_file::read(path, REQUEST_BYTES_MAX)?;
         let request: Self = serde_json::from_slice(&bytes).map_err(|error| malformed(&error.to_string()))?;
         if request.format != FORMAT || STANDARD.decode(&request.possession).is_err() {
             return Err(malformed("its format or its proof is another one"));
@@ -161,6 +157,8 @@ impl OnboardRequest {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use kvitto_client::Organisation;
 

@@ -1,9 +1,8 @@
 //! Talking to nodes: from the options to a client, and from a client's errors to what a person does next.
 
-use std::fs;
-
 use kvitto_client::{
-    BadAnswer, Client, ClientError, LocalError, Options, Organisation, SignedStatement, Submitted,
+    BadAnswer, Client, ClientError, LocalError, Options, Organisation, Refusal as Refused, SignedStatement,
+    Submitted,
 };
 use kvitto_ledger::{Height, LedgerId, StatementId, TimeMs};
 use kvitto_verifier::Refusal;
@@ -12,9 +11,12 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, chain};
+use crate::input_file::{self, FILE_BYTES_MAX};
 use crate::keyfile::KeyFile;
-use crate::refusals::refused;
+use crate::refusals::{refused, unmet};
 use crate::words::time_text;
+
+const PEM_BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 impl Context<'_> {
     /// How nodes are talked to.
@@ -22,22 +24,41 @@ impl Context<'_> {
     /// # Errors
     /// The file of certificate authorities cannot be read.
     pub fn client_options(&self) -> Result<Options, Failure> {
-        let read =
-            |path: &std::path::PathBuf| fs::read(path).map_err(|error| Failure::unreadable(path, &error));
-        let ca_pem = self.global.ca.as_ref().map(read).transpose()?;
+        let ca = self.global.ca.as_ref();
+        let ca_pem = ca.map(|path| input_file::read(path, FILE_BYTES_MAX)).transpose()?;
+        if ca_pem.as_ref().is_some_and(|pem| !pem.windows(PEM_BEGIN.len()).any(|part| part == PEM_BEGIN)) {
+            let message = "the file after --ca holds no certificate in PEM form";
+            return Err(Failure::new(
+                Exit::Input,
+                "CA_FILE",
+                message,
+                "check --ca: a file with BEGIN CERTIFICATE",
+            ));
+        }
         Ok(Options { ca_pem, clock: self.clock.clone(), ..Options::default() })
     }
 
     /// The nodes that were named.
     ///
     /// # Errors
-    /// [`Exit::Usage`] where none was.
+    /// [`Exit::Usage`] where none was, or one is no address.
     pub fn nodes(&self) -> Result<&[String], Failure> {
         if self.global.nodes.is_empty() {
             let next = "name one with --node URL or KVITTO_NODE, e.g. https://node.example:7443";
             return Err(Failure::usage("NODE_NOT_NAMED", "this command needs a node", next));
         }
-        Ok(&self.global.nodes)
+        let is_address = |node: &&String| {
+            let host = node.strip_prefix("https://").or_else(|| node.strip_prefix("http://"));
+            host.is_some_and(|host| !host.is_empty())
+        };
+        match self.global.nodes.iter().find(|node| !is_address(node)) {
+            None => Ok(&self.global.nodes),
+            Some(other) => {
+                let message = format!("{other:?} is not the address of a node");
+                let next = "write it with http:// or https://, host and port, e.g. https://node.example:7443";
+                Err(Failure::usage("NODE_ADDRESS", message, next))
+            }
+        }
     }
 
     /// The owner of a key file, acting on a ledger.
@@ -88,15 +109,14 @@ impl From<ClientError> for Failure {
         let reason = error.reason().to_owned();
         let message = chain(&error);
         match error {
+            ClientError::Refused(refusal) if refusal.code == 0 => refused_question(refusal),
             ClientError::Refused(refusal) => refused(&refusal.reason, &refusal.message),
-            ClientError::NotFound { .. } => Self::new(
-                Exit::NotFound,
-                reason,
-                message,
-                "check what was named, and that the node is not behind",
-            ),
+            ClientError::NotFound { message, .. } => not_found(reason, &message),
             ClientError::Unavailable(_) if reason == "NOT_FINAL_YET" => {
                 Self::new(Exit::Pending, reason, message, "run the same command again, later")
+            }
+            ClientError::Unavailable(_) if reason == "TIME_NOT_COVERED" => {
+                Self::new(Exit::NotFound, reason, message, "name an earlier time, or ask again in a minute")
             }
             ClientError::Unavailable(_) => Self::new(
                 Exit::Unreachable,
@@ -119,10 +139,39 @@ impl From<ClientError> for Failure {
     }
 }
 
+/// What the node does not know. Its message is what would have to hold.
+fn not_found(reason: String, message: &str) -> Failure {
+    let next = match reason.as_str() {
+        "IDENTIFIER_UNKNOWN" => "check the identifier; an organisation begins with: kvitto onboard request",
+        "ACCREDITATION_UNKNOWN" => "check the accreditation's id: kvitto accreditation list",
+        _ => "check what was named, and that the node is not behind",
+    };
+    let message = format!("not on the ledger, as far as the node knows: {}", unmet(&reason, message));
+    Failure::new(Exit::NotFound, reason, message, next)
+}
+
+/// A question that a node does not take; the ledger's rules have no part in it.
+fn refused_question(refusal: Refused) -> Failure {
+    let Refused { reason, message, .. } = refusal;
+    if reason == "AT_UNKNOWN" {
+        let message = format!("the ledger has nothing as of that time: {}", unmet(&reason, &message));
+        return Failure::new(
+            Exit::NotFound,
+            reason,
+            message,
+            "name a later time, at which the ledger existed",
+        );
+    }
+    let message = format!("the node refuses the question ({reason}): {message}");
+    let next = "check --node, and that this program and the node are of versions that fit together";
+    Failure::new(Exit::Unreachable, reason, message, next)
+}
+
 fn bad_answer(fault: &BadAnswer, reason: String, message: String) -> Failure {
     match fault {
         BadAnswer::Proof(Refusal::TrustFileOutOfDate) => {
-            let next = "get the newest trust file from where the consortium publishes it";
+            let next = "get the newest trust file from where the consortium publishes it, or check that --node is of the \
+                        same ledger";
             Failure::new(Exit::TrustOutOfDate, reason, message, next)
         }
         BadAnswer::Proof(Refusal::OtherLedger { .. }) => {
@@ -156,7 +205,7 @@ impl Recorded {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kvitto_client::{Refusal as Refused, Unavailable};
+    use kvitto_client::Unavailable;
 
     fn unavailable(reason: &str) -> ClientError {
         let (node, message) = ("https://node.example".to_owned(), String::new());
@@ -177,7 +226,11 @@ mod tests {
         };
         let not_found =
             |reason: &str| ClientError::NotFound { reason: reason.to_owned(), message: String::new() };
+        let question = |reason: &str| Refused { code: 0, ..refusal(reason) };
         for (error, exit, reason) in [
+            (ClientError::Refused(question("AT_UNKNOWN")), Exit::NotFound, "AT_UNKNOWN"),
+            (ClientError::Refused(question("REQUEST_REFUSED")), Exit::Unreachable, "REQUEST_REFUSED"),
+            (unavailable("TIME_NOT_COVERED"), Exit::NotFound, "TIME_NOT_COVERED"),
             (ClientError::Refused(refusal("ACCREDITATION_SCOPE")), Exit::Refused, "ACCREDITATION_SCOPE"),
             (ClientError::Refused(refusal("OF_A_LATER_VERSION")), Exit::Refused, "OF_A_LATER_VERSION"),
             (not_found("NOT_ANCHORED"), Exit::NotFound, "NOT_ANCHORED"),

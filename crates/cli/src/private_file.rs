@@ -44,6 +44,9 @@ pub enum PrivateFileError {
 pub fn read(path: &Path, bytes_max: u64) -> Result<zeroize::Zeroizing<Vec<u8>>, PrivateFileError> {
     let fault = |source| PrivateFileError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(fault)?;
+    if file.metadata().map_err(fault)?.is_dir() {
+        return Err(fault(io::ErrorKind::IsADirectory.into()));
+    }
     check_mode(path, &file)?;
     let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(1024));
     file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(fault)?;
@@ -90,8 +93,12 @@ pub fn private_options() -> OpenOptions {
 /// The operating system's; [`io::ErrorKind::AlreadyExists`] where there is one.
 pub fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = private_options().write(true).create_new(true).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // Half a file is none; best effort, the error that counts is the one above.
+        let _ = std::fs::remove_file(path);
+    }
+    written?;
     sync_directory_of(path)
 }
 

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use kvitto_ledger::{Commitment, Record, RecordBody};
 use kvitto_verifier::Receipt;
+use kvitto_verifier::receipt::RECEIPT_BYTES_MAX;
 
 use crate::exit::Exit;
 use crate::failure::{Failure, chain};
-use crate::private_file;
+use crate::{input_file, private_file};
 
 /// Extension of receipt files.
 pub const EXTENSION: &str = "kvitto";
@@ -77,7 +78,7 @@ pub fn commitment_of(receipt: &Receipt) -> Option<Commitment> {
 /// # Errors
 /// That it cannot be read, or is none.
 pub fn read(path: &Path) -> Result<Receipt, Failure> {
-    let bytes = fs::read(path).map_err(|error| Failure::unreadable(path, &error))?;
+    let bytes = input_file::read(path, RECEIPT_BYTES_MAX)?;
     Receipt::from_json(&bytes).map_err(|error| {
         let message = format!("{} is not a receipt: {}", path.display(), chain(&error));
         Failure::new(Exit::Input, "RECEIPT_MALFORMED", message, "ask the issuer for the receipt again")
@@ -86,7 +87,7 @@ pub fn read(path: &Path) -> Result<Receipt, Failure> {
 
 /// Whether there is a file at `path` that is not a receipt of `commitment`.
 fn holds_another(path: &Path, commitment: &Commitment) -> bool {
-    match fs::read(path) {
+    match input_file::read(path, RECEIPT_BYTES_MAX) {
         Ok(bytes) => {
             let receipt = Receipt::from_json(&bytes).ok();
             receipt.and_then(|receipt| commitment_of(&receipt)) != Some(*commitment)

@@ -3,10 +3,15 @@
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// A refusal by the rules.
+/// A refusal by the rules. `text` is what would have to hold.
 pub fn refused(reason: &str, text: &str) -> Failure {
-    let message = format!("the ledger's rules refuse this ({reason}): {text}");
+    let message = format!("the ledger's rules refuse this: {}", unmet(reason, text));
     Failure::new(Exit::Refused, reason, message, next_step(reason))
+}
+
+/// A reason with what would have to hold, so that nobody takes that for what does.
+pub fn unmet(reason: &str, text: &str) -> String {
+    format!("{reason}, not met: {text}")
 }
 
 /// What helps against a refusal.
@@ -32,6 +37,7 @@ fn next_step(reason: &str) -> &'static str {
             "use an accreditation with the right role: kvitto accreditation list"
         }
         "ANCHOR_UNKNOWN" => "check the issuer, and how the credential was read (--unwrap, --target)",
+        "ACCREDITATION_TRANSITION" => "see what its status is: kvitto accreditation list",
         "ALREADY_REVOKED" => "nothing: it is revoked, for good",
         "STATUS_TRANSITION" => "see what the status is: kvitto status",
         "SUCCESSOR_UNKNOWN" => "anchor the new credential first: kvitto anchor",

@@ -1,7 +1,6 @@
 //! Which credentials a command is about: files, the issuer's own references, or a CSV of them; and what the ledger may hold for each.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -11,10 +10,11 @@ use kvitto_ledger::{Commitment, Did, Record, RecordBody};
 use kvitto_verifier::Receipt;
 use kvitto_verifier::receipt::ReceiptOpening;
 
-use crate::bundle::{Bundle, is_bundle};
+use crate::bundle::{BUNDLE_BYTES_MAX, Bundle, is_bundle};
 use crate::credentials::{CredentialFile, ReadingArgs, expand};
 use crate::exit::Exit;
 use crate::failure::{Failure, chain};
+use crate::input_file::{self, FILE_BYTES_MAX};
 use crate::register::{Register, Row};
 
 /// Which credentials.
@@ -84,8 +84,13 @@ pub struct Selector<'a> {
     pub reading: &'a ReadingArgs,
 }
 
-/// A line of a CSV file: the values of the columns asked for.
-pub type CsvLine = BTreeMap<String, String>;
+/// A line of a CSV file.
+pub struct CsvLine {
+    /// Which one, from 1.
+    pub number: u64,
+    /// The values of the columns asked for.
+    pub values: BTreeMap<String, String>,
+}
 
 impl SelectionArgs {
     /// Whether anything was named.
@@ -126,7 +131,7 @@ impl Selector<'_> {
     /// # Errors
     /// That it cannot be read, or nothing is known to look for.
     pub fn file(&self, path: &Path) -> Result<Selected, Failure> {
-        let bytes = fs::read(path).map_err(|error| Failure::unreadable(path, &error))?;
+        let bytes = input_file::read(path, BUNDLE_BYTES_MAX)?;
         let label = path.display().to_string();
         if is_bundle(&bytes) {
             let bundle = Bundle::from_json(&bytes).map_err(|error| {
@@ -153,6 +158,10 @@ impl Selector<'_> {
     /// # Errors
     /// There is no register, or no such reference in it, or the salt key is another one.
     pub fn reference(&self, reference: &str) -> Result<Selected, Failure> {
+        let issuer = self.issuer.ok_or_else(|| {
+            let message = "a reference needs the issuer's key file";
+            Failure::usage("ISSUER_NOT_NAMED", message, "name it with --key FILE or KVITTO_KEY")
+        })?;
         let register = self.register.ok_or_else(|| {
             let next = "name it with --register DIR or KVITTO_REGISTER";
             Failure::usage("REGISTER_NOT_NAMED", "a reference needs the issuer's register", next)
@@ -162,7 +171,9 @@ impl Selector<'_> {
             let message = format!("the register has no credential with the reference {reference:?}");
             return Err(Failure::new(Exit::NotFound, "REFERENCE_UNKNOWN", message, "check the reference"));
         }
-        let candidates = rows.into_iter().map(|row| self.candidate_of_row(row)).collect::<Result<_, _>>()?;
+        let candidates =
+            rows.into_iter().map(|row| Ok(Candidate::of(issuer, &row_opening(row, self.salt_key.as_ref())?)));
+        let candidates = candidates.collect::<Result<_, Failure>>()?;
         Ok(Selected { label: reference.to_owned(), source: Source::Reference, candidates })
     }
 
@@ -177,16 +188,19 @@ impl Selector<'_> {
         file_column: &str,
         reference_column: &str,
     ) -> Result<Selected, Failure> {
-        match (line.get(file_column), line.get(reference_column)) {
+        let selected = match (line.values.get(file_column), line.values.get(reference_column)) {
             // A path in a CSV file is meant from where the CSV file is.
             (Some(file), _) => self.file(&csv.parent().unwrap_or(Path::new("")).join(file)),
             (None, Some(reference)) => self.reference(reference),
             (None, None) => {
-                let message =
-                    format!("{}: a line has neither {file_column} nor {reference_column}", csv.display());
+                let message = format!("neither {file_column} nor {reference_column} is filled in");
                 Err(Failure::new(Exit::Input, "CSV_LINE", message, "fill in one of the two in every line"))
             }
-        }
+        };
+        selected.map_err(|failure| {
+            let message = format!("{}, line {}: {}", csv.display(), line.number, failure.message);
+            Failure { message, ..failure }
+        })
     }
 
     /// All that the issuer may have anchored for a file: by every algorithm and target, salted and bare, and as the register says.
@@ -214,17 +228,6 @@ impl Selector<'_> {
             }
         }
         Ok(found.into_values().collect())
-    }
-
-    fn candidate_of_row(&self, row: &Row) -> Result<Candidate, Failure> {
-        let issuer = self.issuer.ok_or_else(|| {
-            Failure::usage(
-                "ISSUER_NOT_NAMED",
-                "a reference needs the issuer's key file",
-                "name it with --key",
-            )
-        })?;
-        Ok(Candidate::of(issuer, &row_opening(row, self.salt_key.as_ref())?))
     }
 }
 
@@ -266,25 +269,34 @@ pub fn read_csv(path: &Path, columns: &[&str]) -> Result<Vec<CsvLine>, Failure> 
         let next = format!("write a header line with the columns {}, in UTF-8", columns.join(", "));
         Failure::new(Exit::Input, "CSV_MALFORMED", message, next)
     };
-    let bytes = fs::read(path).map_err(|error| Failure::unreadable(path, &error))?;
+    let bytes = input_file::read(path, FILE_BYTES_MAX)?;
     // Spreadsheets put a byte order mark in front.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
+    let mut reader =
+        csv::ReaderBuilder::new().trim(csv::Trim::All).delimiter(delimiter_of(bytes)).from_reader(bytes);
     let headers = reader.headers().map_err(|error| malformed(error.to_string()))?.clone();
-    if !headers.iter().any(|header| columns.contains(&header)) {
+    let headers: Vec<String> = headers.iter().map(str::to_ascii_lowercase).collect();
+    if !headers.iter().any(|header| columns.contains(&header.as_str())) {
         return Err(malformed("none of the expected columns is there".to_owned()));
     }
     let mut lines = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|error| malformed(error.to_string()))?;
         let fields = headers.iter().zip(record.iter());
-        let wanted = fields.filter(|(header, field)| columns.contains(header) && !field.is_empty());
-        let line: CsvLine = wanted.map(|(header, field)| (header.to_owned(), field.to_owned())).collect();
-        if !line.is_empty() {
-            lines.push(line);
+        let wanted = fields.filter(|(header, field)| columns.contains(&header.as_str()) && !field.is_empty());
+        let values: BTreeMap<_, _> =
+            wanted.map(|(header, field)| (header.clone(), field.to_owned())).collect();
+        if !values.is_empty() {
+            lines.push(CsvLine { number: record.position().map_or(0, csv::Position::line), values });
         }
     }
     Ok(lines)
+}
+
+/// Spreadsheets of countries that write decimals with a comma separate fields by semicolons.
+fn delimiter_of(csv: &[u8]) -> u8 {
+    let header = csv.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    if header.contains(&b';') { b';' } else { b',' }
 }
 
 fn candidate_of(path: &Path, receipt: &Receipt) -> Result<Candidate, Failure> {
@@ -303,6 +315,8 @@ fn candidate_of(path: &Path, receipt: &Receipt) -> Result<Candidate, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use clap::Parser;
 
@@ -343,11 +357,15 @@ mod tests {
         for (words, reason) in [
             (vec![], "NOTHING_SELECTED"),
             (vec![file.to_str().unwrap()], "ISSUER_NOT_NAMED"),
-            (vec!["--ref", "a"], "REGISTER_NOT_NAMED"),
+            (vec!["--ref", "a"], "ISSUER_NOT_NAMED"),
         ] {
             let args = selection(&words);
             let selector = Selector { issuer: None, salt_key: None, register: None, reading: &args.reading };
             assert_eq!(args.select(&selector).unwrap_err().reason, reason, "{words:?}");
+            let selector = Selector { issuer: Some(Did::new([1; 16])), ..selector };
+            if words.contains(&"--ref") {
+                assert_eq!(args.select(&selector).unwrap_err().reason, "REGISTER_NOT_NAMED");
+            }
         }
     }
 
@@ -359,6 +377,7 @@ mod tests {
             ("file\na.json\n", Ok(1)),
             ("\u{feff}ref,file\n,a.json\n\n,a.json\n", Ok(2)),
             ("file,other\na.json,x\n", Ok(1)),
+            ("Ref;File\r\n;a.json\r\n", Ok(1)),
             ("name\na.json\n", Err("CSV_MALFORMED")),
             ("file\na.json,b\n", Err("CSV_MALFORMED")),
             ("file\nmissing.json\n", Err("FILE_UNREADABLE")),

@@ -90,6 +90,7 @@ async fn commands_end_as_documented() {
         (&["digest", "@empty"], Exit::Usage, "NO_CREDENTIALS"),
         (&["key", "show"], Exit::Usage, "KEY_FILE_NOT_NAMED"),
         (&["--key", "@missing.key", "key", "show"], Exit::Usage, "KEY_FILE_MISSING"),
+        (&["--key", "@empty", "key", "show"], Exit::Usage, "KEY_FILE_MISSING"),
         (&["--key", "@a.key", "key", "show"], Exit::Ok, ""),
         (&["--key", "@a.key", "key", "new"], Exit::Usage, "KEY_FILE_EXISTS"),
         (&["verify", "@empty.kvitto"], Exit::Usage, "TRUST_FILE_NOT_NAMED"),
@@ -97,6 +98,13 @@ async fn commands_end_as_documented() {
         (&["--trust", "@missing.trust", "trust", "show"], Exit::Usage, "FILE_UNREADABLE"),
         (&["bundle", "@a.json", "@empty.kvitto", "-o", "@out"], Exit::Input, "RECEIPT_MALFORMED"),
         (&["trust", "export", "-o", "@out"], Exit::Usage, "NODE_NOT_NAMED"),
+        (&["--node", "127.0.0.1:7001", "trust", "export", "-o", "@out"], Exit::Usage, "NODE_ADDRESS"),
+        (&["--node", "ftp://a.example", "trust", "export", "-o", "@out"], Exit::Usage, "NODE_ADDRESS"),
+        (
+            &["--node", "https://a.example", "--ca", "@notes.txt", "trust", "export", "-o", "@out"],
+            Exit::Input,
+            "CA_FILE",
+        ),
         (&["--key", "@a.key", "revoke", "@a.json"], Exit::Usage, "NODE_NOT_NAMED"),
         (
             &["--key", "@a.key", "--node", "http://127.0.0.1:1", "revoke", "@a.json"],
@@ -134,6 +142,16 @@ async fn the_json_of_commands_without_a_network_is_frozen() {
     );
     let key = desk.run(&["--key", "@a.key", "key", "new"]).await.output;
     support::has_members(&key, &["file", "did", "key_id", "public_key", "has_salt_key"]);
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_is_one_json_object_too() {
+    let mut err = Vec::new();
+    let words = ["kvitto", "--json", "verify", "--no-such-option"].map(Into::into);
+    assert_eq!(Cli::read(words, &mut err).unwrap_err(), Exit::Usage);
+    let error: serde_json::Value = serde_json::from_slice(&err).unwrap();
+    assert_eq!((&error["error"]["exit"], &error["error"]["kind"]), (&json!(2), &json!("usage")));
+    assert!(error["error"]["message"].as_str().unwrap().contains("--no-such-option"), "{error}");
 }
 
 #[tokio::test]

@@ -167,6 +167,7 @@ async fn the_life_of_a_credential_is_shown_and_proved_at_every_time() {
     let stage = Stage::new().await;
     stage.anchored(&["a", "b"]).await;
     let before = stage.node.now().seconds().to_string();
+    let then = kvitto_cli::words::time_text(stage.node.now());
 
     let suspended = stage.as_school(&["suspend", "@out/a.json", "--reason", "issued-in-error"]).await;
     assert_eq!(suspended.exit, Exit::Ok, "{}", suspended.error);
@@ -211,6 +212,11 @@ async fn the_life_of_a_credential_is_shown_and_proved_at_every_time() {
     );
     let earlier = stage.ok(&["status", "@out/a.kvitto", "--at", &before]).await;
     assert_eq!(earlier["credentials"][0]["anchors"][0]["status"], "not_revoked");
+    assert_eq!(earlier["credentials"][0]["anchors"][0]["as_of"]["time"], then.as_str());
+    let line =
+        ["--node", &stage.served.url(), "--trust", "@trust.json", "status", "@out/a.kvitto", "--at", &before];
+    let (_, words, _) = stage.desk.words(&line).await;
+    assert!(words.contains(&format!("at {then}: neither revoked")) && !words.contains("as of"), "{words}");
 
     let proved = stage.as_school(&["receipt", "@out/a.json", "--at", &before]).await;
     let file = proved.output["receipts"][0]["file"].as_str().unwrap().to_owned();
@@ -275,8 +281,26 @@ async fn the_issuers_own_references_find_credentials_again() {
     assert_eq!(known.exit, Exit::Ok);
     let unwrapped = stage.as_school(&["status", "@wrapped.json", "--unwrap", "credential"]).await;
     assert_eq!(unwrapped.output["credentials"][0]["anchors"][0]["status"], "revoked");
+    let list = "Ref;x\nurn:a;1\nnobody;2\n";
+    stage.desk.write("list.csv", list);
+    let unknown = stage.as_school(&["status", "--csv", "@list.csv", "--register", "@register"]).await;
+    assert!(unknown.error["error"]["message"].as_str().unwrap().contains("line 3"), "{}", unknown.error);
     let unknown = stage.as_school(&["revoke", "--ref", "nobody", "--register", "@register"]).await;
     assert_eq!((unknown.exit, unknown.reason()), (Exit::NotFound, "REFERENCE_UNKNOWN"));
+}
+
+/// A node of another ledger knows none of it, which is not the same as missing receipts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_of_another_ledger_is_found_out_before_anything_is_called_missing() {
+    let stage = Stage::new().await;
+    stage.anchored(&["a"]).await;
+    let other = MemoryNode::new(1);
+    let served = other.serve(Config::default()).await;
+    let (url, trust) = (served.url(), ["--trust", "@trust.json", "--key", "@school.key"]);
+    for words in [&["anchor", "@out", "--register", "@register"][..], &["status", "@out/a.json"]] {
+        let ended = stage.desk.run(&[&["--node", &url], &trust[..], words].concat()).await;
+        assert!(matches!(ended.exit, Exit::Untrusted | Exit::TrustOutOfDate), "{words:?}: {ended:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -336,6 +360,10 @@ async fn faulty_files_stop_a_run_before_anything_is_sent_unless_they_are_to_be_l
     let skipped = stage.as_school(&["anchor", "@out", "--register", "@register", "--skip-faulty"]).await;
     assert_eq!((skipped.exit, &skipped.output["new"]), (Exit::Ok, &1.into()));
     assert_eq!(skipped.output["skipped"][0]["reason"], "MALFORMED_JSON");
+    let text = stage.text("other").replace("Course", "Award");
+    stage.desk.write("out/broken.json", &text);
+    let skipped = stage.as_school(&["anchor", "@out", "--register", "@register", "--skip-faulty"]).await;
+    assert_eq!((skipped.exit, &skipped.output["skipped"][0]["reason"]), (Exit::Ok, &"TYPE_UNCLEAR".into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -391,6 +419,12 @@ async fn documents_are_shown_changed_and_deactivated() {
         ],
     );
     assert_eq!(shown["legal_name"], "Exempelskolan");
+    let held = stage.ok(&["--key", "@tao.key", "accreditation", "list"]).await;
+    let sponsor = held["accreditations"][0]["id"].as_str().unwrap();
+    let names = ["--legal-name", "Exempelskolan AB", "--legal-id", "VATRegistration:SE2", "--country", "SE"];
+    let again = ["--key", "@tao.key", "onboard", "direct", "--subject-key", "@school.key"];
+    let corrected = stage.ok(&[&again[..], &names, &["--sponsor-accreditation", sponsor]].concat()).await;
+    assert_eq!(corrected["before"]["legal_name"], "Exempelskolan");
     let added = stage.ok(&["--key", "@second.key", "key", "new", "--did", &stage.school]).await;
     let key = added["public_key"].as_str().unwrap();
     let put = stage.as_school(&["did", "put", "--add-key", key]).await;

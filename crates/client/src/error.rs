@@ -46,12 +46,12 @@ pub enum ClientError {
 
 /// No node answered.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{node} does not answer ({reason}): {message}")]
+#[error("{node}: {message} ({reason})")]
 pub struct Unavailable {
     /// The node that was asked last.
     pub node: String,
-    /// Stable name, e.g. `MEMPOOL_FULL`, `NODE_SYNCING`, `NO_QUORUM`, `DRAINING`; `UNREACHABLE` or `TIMEOUT` where there was no
-    /// answer at all.
+    /// Stable name, e.g. `MEMPOOL_FULL`, `NODE_SYNCING`, `NO_QUORUM`, `DRAINING`; `NODE_BEHIND` where it knows less than was seen
+    /// before; `UNREACHABLE` or `TIMEOUT` where there was no answer at all.
     pub reason: String,
     /// What happened.
     pub message: String,
@@ -157,7 +157,7 @@ impl ClientError {
         let is_final =
             info.as_ref().is_some_and(|info| info.metadata.get("final").is_some_and(|f| f == "true"));
         let reason = info.map_or_else(|| bare_reason(status.code()).to_owned(), |info| info.reason);
-        let message = status.message().to_owned();
+        let message = message_of(status);
         match (code, status.code()) {
             (Some(code), _) => Self::Refused(Refusal { code, reason, message, is_final }),
             (None, Code::NotFound) => Self::NotFound { reason, message },
@@ -200,6 +200,20 @@ impl BadAnswer {
             Self::Protocol(_) => "PROTOCOL",
         }
     }
+}
+
+/// A node's sentence; where the connection failed, with the causes, such as a certificate that nobody knows.
+fn message_of(status: &Status) -> String {
+    let mut message = status.message().to_owned();
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !message.ends_with(&text) {
+            message = format!("{message}: {text}");
+        }
+        cause = error.source();
+    }
+    message
 }
 
 /// The same call may succeed elsewhere, or later. (A used-up quota of the rules comes with a code and is a refusal.)

@@ -1,7 +1,6 @@
 //! `kvitto accredit`: lets another organisation accredit or anchor, or extends what it has.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -18,6 +17,7 @@ use crate::anchoring::no_randomness;
 use crate::context::{Context, parse_time};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::input_file::{self, FILE_BYTES_MAX};
 use crate::online::{Recorded, record};
 use crate::output::Report;
 use crate::words::time_text;
@@ -31,7 +31,7 @@ pub struct AccreditArgs {
     #[arg(long)]
     pub role: RoleArg,
     /// A credential type it may anchor, or accredit others for; may be repeated.
-    #[arg(long = "type", value_name = "TYPE")]
+    #[arg(long = "type", value_name = "TYPE", required_if_eq("role", "ti"))]
     pub types: Vec<String>,
     /// A schema id; may be repeated.
     #[arg(long = "schema", value_name = "ID")]
@@ -170,9 +170,7 @@ pub(crate) fn choose(
 }
 
 fn body(args: &AccreditArgs, parent: &Accreditation, now: TimeMs) -> Result<Accredit, Failure> {
-    let digest_of = |path: &PathBuf| {
-        fs::read(path).map(|bytes| sha256(&[&bytes])).map_err(|error| Failure::unreadable(path, &error))
-    };
+    let digest_of = |path: &PathBuf| input_file::read(path, FILE_BYTES_MAX).map(|bytes| sha256(&[&bytes]));
     let policy = match (&args.policy_url, &args.policy_file) {
         (Some(url), Some(file)) => Some(Policy { url: url.clone(), digest: digest_of(file)? }),
         _ => None,

@@ -25,6 +25,7 @@ use crate::keyfile::KeyFile;
 use crate::ledger::{Nodes, ask_each};
 use crate::output::Report;
 use crate::receipt_file::ReceiptPlace;
+use crate::refusals::unmet;
 use crate::register::{CredentialEntry, DigestKey, Register, RegisterEntry, RowSalt, RowState};
 use crate::selection::{CsvLine, read_csv, receipt_opening, row_opening};
 
@@ -115,6 +116,9 @@ struct AnchoredRow {
     state: &'static str,
     position: Option<Position>,
     receipt: Option<String>,
+    /// It is anchored, but the node has no receipt of it.
+    #[serde(skip)]
+    is_missing: bool,
 }
 
 /// A credential file without its content: a run may be about very many.
@@ -125,6 +129,15 @@ struct Item {
     types: Vec<String>,
     /// The issuer's own reference.
     reference: String,
+}
+
+/// A receipt to be written.
+struct Wanted<'a> {
+    /// Index of its credential's row in the report.
+    row: usize,
+    /// The credential's file.
+    path: &'a Path,
+    opening: Opening,
 }
 
 /// What a run works with.
@@ -149,10 +162,10 @@ pub(crate) async fn run(args: &AnchorArgs, context: &mut Context<'_>) -> Result<
         references: args.ref_csv.as_deref().map(read_references).transpose()?,
     };
     run.check_salt_key()?;
-    let (files, skipped) = run.read_files(context)?;
+    let (files, mut skipped) = run.read_files(context)?;
     let head = RegisterEntry::new(run.client.trust().ledger_id(), run.key.did());
     let mut register = Register::open(&args.register, &head)?;
-    let entries = run.entries(&files, &register).await?;
+    let entries = run.entries(&files, &register, &mut skipped).await?;
     let entered = enter(&mut register, entries)?;
 
     let signer = context.organisation(&run.key, run.client.trust().ledger_id());
@@ -173,7 +186,7 @@ fn exit_of(summary: &Summary, credentials: &[AnchoredRow]) -> Exit {
         () if credentials.iter().any(|row| row.state == "refused") || !summary.refused.is_empty() => {
             Exit::Refused
         }
-        () if summary.open > 0 => Exit::Pending,
+        () if summary.open > 0 || credentials.iter().any(|row| row.is_missing) => Exit::Pending,
         () => Exit::Ok,
     }
 }
@@ -216,11 +229,7 @@ impl Run<'_> {
                 Err(Failure::new(first.exit, first.reason.clone(), message, next))
             }
             _ => {
-                let row = |(file, failure): (String, Failure)| SkippedRow {
-                    file,
-                    reason: failure.reason,
-                    message: failure.message,
-                };
+                let row = |(file, failure): (String, Failure)| SkippedRow::of(file, failure);
                 Ok((files, faults.into_iter().map(row).collect()))
             }
         }
@@ -251,7 +260,12 @@ impl Run<'_> {
     }
 
     /// What is new to the register, or was refused before.
-    async fn entries(&self, files: &[Item], register: &Register) -> Result<Vec<CredentialEntry>, Failure> {
+    async fn entries(
+        &self,
+        files: &[Item],
+        register: &Register,
+        skipped: &mut Vec<SkippedRow>,
+    ) -> Result<Vec<CredentialEntry>, Failure> {
         let is_settled = |file: &Item| {
             let row = register.row_of(&file.key);
             row.is_some_and(|row| !matches!(row.state, RowState::Refused { .. }))
@@ -263,7 +277,13 @@ impl Run<'_> {
         let (_, held) = self.client.issuer(&self.key.did(), Moment::Newest).await?.value;
         let mut entries = Vec::with_capacity(files.len());
         for file in files.iter().filter(|file| !is_settled(file)) {
-            entries.push(self.entry(file, &held)?);
+            match self.entry(file, &held) {
+                Ok(entry) => entries.push(entry),
+                Err(failure) if self.args.skip_faulty => {
+                    skipped.push(SkippedRow::of(file.path.display().to_string(), failure));
+                }
+                Err(failure) => return Err(failure),
+            }
         }
         Ok(entries)
     }
@@ -305,7 +325,7 @@ impl Run<'_> {
         };
         let named = self.args.credential_type.iter().cloned();
         let own = file.types.iter().cloned();
-        let candidates: Vec<String> = match &self.args.credential_type {
+        let mut candidates: Vec<String> = match &self.args.credential_type {
             Some(_) => named.collect(),
             None => {
                 let is_chosen =
@@ -314,6 +334,11 @@ impl Run<'_> {
                 own.filter(|name| chosen.iter().any(|held| covers(held, name))).collect()
             }
         };
+        // Every credential of the data model is of this type; an own one says more.
+        let is_general = |name: &String| name == "VerifiableCredential";
+        if !candidates.iter().all(is_general) {
+            candidates.retain(|name| !is_general(name));
+        }
         let [credential_type] = candidates.as_slice() else {
             return Err(self.type_unclear(file, &candidates));
         };
@@ -347,7 +372,7 @@ impl Run<'_> {
         for file in files {
             let Some(row) = register.row_of(&file.key) else { continue };
             if row.position().is_some() && !self.args.no_receipts {
-                wanted.push((rows.len(), row_opening(row, self.salt_key.as_ref())?));
+                wanted.push(Wanted { row: rows.len(), path: &file.path, opening: row_opening(row, self.salt_key.as_ref())? });
             }
             rows.push(AnchoredRow {
                 file: file.path.display().to_string(),
@@ -356,20 +381,25 @@ impl Run<'_> {
                 state: row.state.name(),
                 position: row.position(),
                 receipt: None,
+                is_missing: false,
             });
         }
-        let name = |(_, opening): &(usize, Opening)| CredentialName::Commitment {
+        let name = |wanted: &Wanted<'_>| CredentialName::Commitment {
             issuer: self.key.did(),
-            commitment: opening.commitment(),
+            commitment: wanted.opening.commitment(),
         };
         let names: Vec<CredentialName> = wanted.iter().map(name).collect();
         let bar = context.output.progress(names.len() as u64, "receipts");
         let mut place = ReceiptPlace::new(self.args.out.clone());
         let write = |asked: usize, proven: Option<ProvenReceipt>| -> Result<(), Failure> {
             bar.inc(1);
-            let (Some((index, opening)), Some(proven)) = (wanted.get(asked), proven) else { return Ok(()) };
-            let Some(row) = rows.get_mut(*index) else { return Ok(()) };
-            let path = place.path_for(Path::new(&row.file), &row.commitment);
+            let Some(Wanted { row, path, opening }) = wanted.get(asked) else { return Ok(()) };
+            let Some(row) = rows.get_mut(*row) else { return Ok(()) };
+            let Some(proven) = proven else {
+                row.is_missing = true;
+                return Ok(());
+            };
+            let path = place.path_for(path, &row.commitment);
             let receipt = Receipt { opening: Some(receipt_opening(opening)), ..proven.receipt };
             place.write(&path, &receipt)?;
             row.receipt = Some(path.display().to_string());
@@ -383,7 +413,7 @@ impl Run<'_> {
 
 /// References by file name.
 fn read_references(csv: &Path) -> Result<BTreeMap<String, String>, Failure> {
-    let pair = |line: CsvLine| Some((line.get("file")?.clone(), line.get("ref")?.clone()));
+    let pair = |line: CsvLine| Some((line.values.get("file")?.clone(), line.values.get("ref")?.clone()));
     Ok(read_csv(csv, &["file", "ref"])?.into_iter().filter_map(pair).collect())
 }
 
@@ -407,6 +437,12 @@ fn content(credential: &Credential) -> Option<Value> {
     use kvitto_ledger::commitment::DigestTarget::{Jcs, Payload};
     let bytes = credential.content(Payload).or_else(|_| credential.content(Jcs)).ok()?;
     serde_json::from_slice(bytes).ok()
+}
+
+impl SkippedRow {
+    fn of(file: String, failure: Failure) -> Self {
+        Self { file, reason: failure.reason, message: failure.message }
+    }
 }
 
 impl AnchorReport {
@@ -448,15 +484,25 @@ impl Report for AnchorReport {
                 (Some(position), Some(receipt)) => {
                     writeln!(out, "{}: anchored at position {position}, receipt {receipt}", row.file)?;
                 }
-                (Some(position), None) => writeln!(out, "{}: anchored at position {position}", row.file)?,
+                (Some(position), None) => {
+                    let receipt = if row.is_missing { ", but this node has no receipt of it" } else { "" };
+                    writeln!(out, "{}: anchored at position {position}{receipt}", row.file)?;
+                }
                 (None, _) => writeln!(out, "{}: {}", row.file, row.state)?,
             }
         }
         for row in &self.refused {
-            writeln!(out, "{} credentials refused ({}): {}", row.credentials, row.reason, row.message)?;
+            writeln!(out, "{} credentials refused: {}", row.credentials, unmet(&row.reason, &row.message))?;
         }
         if self.open > 0 {
             writeln!(out, "{} credentials are not answered yet: run the same command again.", self.open)?;
+        }
+        let missing = self.credentials.iter().filter(|row| row.is_missing).count();
+        if missing > 0 {
+            writeln!(
+                out,
+                "{missing} receipts are missing: run the same command again, or with another node."
+            )?;
         }
         writeln!(out, "{} new, {} known before.", self.new, self.known)
     }

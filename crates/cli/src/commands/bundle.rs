@@ -1,6 +1,5 @@
 //! `kvitto bundle`: puts a credential and its receipt into one file for the holder. Needs no network.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -16,6 +15,7 @@ use crate::context::Context;
 use crate::credentials::credential_failure;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::input_file::{self, CREDENTIAL_BYTES_MAX};
 use crate::output::Report;
 use crate::{private_file, receipt_file};
 
@@ -41,7 +41,7 @@ struct BundleReport {
 }
 
 pub(crate) fn run(args: &BundleArgs, context: &mut Context<'_>) -> Result<Exit, Failure> {
-    let bytes = fs::read(&args.credential).map_err(|error| Failure::unreadable(&args.credential, &error))?;
+    let bytes = input_file::read(&args.credential, CREDENTIAL_BYTES_MAX)?;
     let receipt = receipt_file::read(&args.receipt)?;
     let commitment = check_belongs(args, &bytes, &receipt)?;
     let name = args.credential.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -23,6 +23,7 @@ use crate::failure::Failure;
 use crate::keyfile::KeyFile;
 use crate::ledger::ask_each;
 use crate::output::Report;
+use crate::refusals::unmet;
 use crate::register::{Register, RegisterEntry};
 use crate::selection::{Candidate, Selected, SelectionArgs, Selector, read_csv};
 use crate::words::{reason_name, status_name};
@@ -408,11 +409,13 @@ fn note(
         (row.result, row.refusal) = match answer {
             Answer::Final(_) if changed.contains(&position) => ("changed", None),
             Answer::Final(outcome) => match outcome.as_said().item(index) {
-                ItemOutcome::Skipped(rejection) => ("refused", Some(rejection.to_string())),
+                ItemOutcome::Skipped(rejection) => {
+                    ("refused", Some(unmet(rejection.reason(), rejection.text())))
+                }
                 ItemOutcome::Recorded { .. } | ItemOutcome::Duplicate { .. } => ("open", None),
             },
             Answer::Refused(refusal) | Answer::Expired(refusal) => {
-                ("refused", Some(format!("{}: {}", refusal.reason, refusal.message)))
+                ("refused", Some(unmet(&refusal.reason, &refusal.message)))
             }
             Answer::Accepted | Answer::NothingNew(_) => ("open", None),
         };
@@ -429,6 +432,11 @@ pub(crate) fn status_name_of(status: Status) -> &'static str {
     }
 }
 
+/// A status as a state of a credential.
+fn already(status: &str) -> &str {
+    if status == status_name(StatusValue::Valid) { "in force" } else { status }
+}
+
 impl Report for ChangeReport {
     fn write_words(&self, out: &mut dyn Write) -> io::Result<()> {
         let status = match self.status {
@@ -438,7 +446,7 @@ impl Report for ChangeReport {
         for row in &self.credentials {
             let what = match (row.result, &row.refusal) {
                 ("changed", _) => format!("{status} (before: {})", row.before),
-                ("already", _) => format!("was {} already", self.status),
+                ("already", _) => format!("was {} already", already(self.status)),
                 (_, Some(refusal)) => format!("refused, {refusal}"),
                 _ => "not answered yet: run the same command again".to_owned(),
             };

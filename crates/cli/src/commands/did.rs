@@ -1,8 +1,7 @@
 //! `kvitto did`: shows, changes and deactivates organisations' DID documents.
 
-use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use kvitto_client::Moment;
@@ -16,6 +15,7 @@ use crate::context::{Context, parse_time};
 use crate::did_document::DidDocument;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::input_file::{self, FILE_BYTES_MAX};
 use crate::online::{Recorded, record};
 use crate::output::Report;
 use crate::words::time_text;
@@ -132,13 +132,13 @@ async fn put(args: &PutArgs, context: &mut Context<'_>) -> Result<Exit, Failure>
     Ok(Exit::Ok)
 }
 
-fn read_document(path: &PathBuf, did: Did) -> Result<PutIdentifier, Failure> {
+fn read_document(path: &Path, did: Did) -> Result<PutIdentifier, Failure> {
     let failure = |detail: String| {
         let message = format!("{} cannot be put on the ledger: {detail}", path.display());
         let next = "start from what kvitto did show --json prints under `document`";
         Failure::new(Exit::Input, "DOCUMENT_MALFORMED", message, next)
     };
-    let bytes = fs::read(path).map_err(|error| Failure::unreadable(path, &error))?;
+    let bytes = input_file::read(path, FILE_BYTES_MAX)?;
     let document: DidDocument = serde_json::from_slice(&bytes).map_err(|error| failure(error.to_string()))?;
     let (methods, services) = document.open(did).map_err(|error| failure(error.to_string()))?;
     Ok(PutIdentifier { methods, services })

@@ -4,6 +4,9 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use kvitto_client::{ClientError, Moment};
+use kvitto_ledger::state::Identifier;
+use kvitto_ledger::statement::LegalIdentifier;
 use kvitto_ledger::{AccreditationId, Did};
 use serde::Serialize;
 
@@ -91,8 +94,18 @@ struct OnboardReport {
     legal_name: String,
     legal_identifier: RequestIdentifier,
     country: String,
+    /// What it was called before, where this corrects it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<NamesBefore>,
     #[serde(flatten)]
     recorded: Recorded,
+}
+
+#[derive(Serialize)]
+struct NamesBefore {
+    legal_name: String,
+    legal_identifier: Option<RequestIdentifier>,
+    country: String,
 }
 
 pub(crate) async fn run(command: &OnboardCommand, context: &mut Context<'_>) -> Result<Exit, Failure> {
@@ -127,6 +140,11 @@ fn request(args: &RequestArgs, context: &mut Context<'_>) -> Result<Exit, Failur
 
 async fn onboard(request: &OnboardRequest, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let (key, client) = (context.key()?, context.client()?);
+    let before = match client.identifier(&request.subject, Moment::Newest).await {
+        Ok(known) => Some(NamesBefore::of(known.value)),
+        Err(ClientError::NotFound { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
     let statement = context.organisation(&key, request.ledger_id).sign(request.onboard())?;
     let recorded = record(&client, &statement).await?;
     context.output.result(&OnboardReport {
@@ -134,9 +152,21 @@ async fn onboard(request: &OnboardRequest, context: &mut Context<'_>) -> Result<
         legal_name: request.legal_name.clone(),
         legal_identifier: request.legal_identifier.clone(),
         country: request.country.clone(),
+        before,
         recorded,
     })?;
     Ok(Exit::Ok)
+}
+
+impl NamesBefore {
+    fn of(known: Identifier) -> Self {
+        let identifier = |LegalIdentifier { scheme, value }| RequestIdentifier { scheme, value };
+        Self {
+            legal_name: known.legal_name,
+            legal_identifier: known.legal_identifier.map(identifier),
+            country: known.country,
+        }
+    }
 }
 
 impl NamesArgs {
@@ -171,8 +201,13 @@ impl Report for RequestReport {
 
 impl Report for OnboardReport {
     fn write_words(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "Registered {} ({}) as {}.", self.legal_name, self.country, self.subject)?;
+        let what = if self.before.is_some() { "Corrected" } else { "Registered" };
+        writeln!(out, "{what} {} ({}) as {}.", self.legal_name, self.country, self.subject)?;
         writeln!(out, "  {} {}", self.legal_identifier.scheme, self.legal_identifier.value)?;
+        if let Some(NamesBefore { legal_name, legal_identifier, country }) = &self.before {
+            let identifier = legal_identifier.as_ref().map(|of| format!(", {} {}", of.scheme, of.value));
+            writeln!(out, "  before: {legal_name} ({country}){}", identifier.unwrap_or_default())?;
+        }
         self.recorded.write_line(out)
     }
 }

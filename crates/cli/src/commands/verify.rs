@@ -1,6 +1,5 @@
 //! `kvitto verify`: checks a receipt, with its credential, from files alone.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -14,6 +13,7 @@ use crate::bundle::ReceiptOrBundle;
 use crate::context::{Context, parse_duration_s, parse_time};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::input_file::{self, CREDENTIAL_BYTES_MAX};
 use crate::output::Report;
 
 /// Options of `kvitto verify`.
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &VerifyArgs, context: &mut Context<'_>) -> Result<Exit, 
     let trust = context.trust()?;
     let given = ReceiptOrBundle::read(&args.file)?;
     let credential = match (&args.credential, &given) {
-        (Some(path), _) => Some(fs::read(path).map_err(|error| Failure::unreadable(path, &error))?),
+        (Some(path), _) => Some(input_file::read(path, CREDENTIAL_BYTES_MAX)?),
         (None, ReceiptOrBundle::Bundle(bundle)) => Some(bundle.credential.clone()),
         (None, ReceiptOrBundle::Receipt(_)) => None,
     };
@@ -118,7 +118,9 @@ fn next_after_verdict(verdict: &Verdict) -> Option<&'static str> {
 
 fn next_after_refusal(refusal: &Refusal) -> &'static str {
     match refusal {
-        Refusal::TrustFileOutOfDate => "get the newest trust file from where the consortium publishes it",
+        Refusal::TrustFileOutOfDate => {
+            "get the newest trust file from where the consortium publishes it, or check that it is of the same ledger"
+        }
         Refusal::SignedByRetiredKeys => {
             "confirm it with the ledger: kvitto receipt --renew FILE --node URL, with the newest trust file"
         }

@@ -84,6 +84,11 @@ impl From<RegisterError> for Failure {
             RegisterError::Busy(_) => {
                 (Exit::Busy, "REGISTER_BUSY", "wait for the other kvitto to end, then run again".to_owned())
             }
+            RegisterError::Open { source, .. } if source.kind() == io::ErrorKind::StorageFull => (
+                Exit::Io,
+                "REGISTER_UNWRITABLE",
+                "free space on the disk and run the same command again: it resumes".to_owned(),
+            ),
             RegisterError::Open { .. } => {
                 (Exit::Io, "REGISTER_UNREADABLE", "check the directory's path and rights".to_owned())
             }
