@@ -289,6 +289,25 @@ async fn the_issuers_own_references_find_credentials_again() {
     assert_eq!((unknown.exit, unknown.reason()), (Exit::NotFound, "REFERENCE_UNKNOWN"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn one_reference_of_two_credentials_revokes_both_only_when_told_so() {
+    let stage = Stage::new().await;
+    for (directory, name) in [("one", "a"), ("two", "b")] {
+        fs::create_dir_all(stage.desk.path(directory)).unwrap();
+        stage.desk.write(&format!("{directory}/diploma.json"), &stage.text(name));
+    }
+    let anchored = ["anchor", "@one/diploma.json", "@two/diploma.json", "--register", "@register"];
+    assert_eq!(stage.as_school(&anchored).await.output["new"], 2);
+    let revoke = ["revoke", "--ref", "diploma", "--register", "@register"];
+    let refused = stage.as_school(&revoke).await;
+    assert_eq!((refused.exit, refused.reason()), (Exit::Usage, "REFERENCE_AMBIGUOUS"));
+    let shown = stage.as_school(&["status", "--ref", "diploma", "--register", "@register"]).await;
+    let statuses = shown.output["credentials"][0]["anchors"].as_array().unwrap();
+    assert!(statuses.len() == 2 && statuses.iter().all(|anchor| anchor["status"] == "not_revoked"));
+    let revoked = stage.as_school(&[&revoke[..], &["--all"]].concat()).await;
+    assert_eq!((revoked.exit, &revoked.output["changed"]), (Exit::Ok, &2.into()));
+}
+
 /// A node of another ledger knows none of it, which is not the same as missing receipts.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_of_another_ledger_is_found_out_before_anything_is_called_missing() {

@@ -25,7 +25,7 @@ use crate::ledger::ask_each;
 use crate::output::Report;
 use crate::refusals::unmet;
 use crate::register::{Register, RegisterEntry};
-use crate::selection::{Candidate, Selected, SelectionArgs, Selector, read_csv};
+use crate::selection::{Candidate, Selected, SelectionArgs, Selector, Source, read_csv};
 use crate::words::{reason_name, status_name};
 
 /// So many status changes go into one statement.
@@ -51,6 +51,9 @@ pub struct ChangeArgs {
     /// Why.
     #[arg(long, default_value = "unspecified")]
     pub reason: ReasonArg,
+    /// Where several credentials have the same reference, change all of them.
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// Options of `kvitto supersede`.
@@ -190,6 +193,11 @@ pub(crate) async fn run(
         reading: &args.selection.reading,
     };
     let selected = args.selection.select(&selector)?;
+    if !args.all {
+        selected
+            .iter()
+            .try_for_each(|selected| check_reference(selected, ", or change all of them with --all"))?;
+    }
     let targets = found(&client, &selected, context).await?;
     let targets =
         targets.into_iter().map(|(label, found)| Target { label, found, successor: None }).collect();
@@ -207,6 +215,7 @@ pub(crate) async fn run_supersede(args: &SupersedeArgs, context: &mut Context<'_
         reading: &args.reading,
     };
     let (olds, news): (Vec<Selected>, Vec<Selected>) = pairs(args, &selector)?.into_iter().unzip();
+    olds.iter().chain(&news).try_for_each(|selected| check_reference(selected, ""))?;
     let mut targets = Vec::new();
     for (old, new) in olds.iter().zip(&news) {
         let successors = found(&client, std::slice::from_ref(new), context).await?;
@@ -242,6 +251,26 @@ fn pairs(args: &SupersedeArgs, selector: &Selector<'_>) -> Result<Vec<(Selected,
         }
     };
     Ok(vec![(one(&args.file, &args.reference, "old")?, one(&args.by, &args.by_ref, "new")?)])
+}
+
+/// References are the issuer's own words: two credentials can have the same one, and a revocation is for good.
+fn check_reference(selected: &Selected, or: &str) -> Result<(), Failure> {
+    let count = selected.candidates.len();
+    if selected.source != Source::Reference || count == 1 {
+        return Ok(());
+    }
+    let commitments: Vec<String> =
+        selected.candidates.iter().map(|candidate| candidate.commitment.to_string()).collect();
+    let message = format!(
+        "the register has {count} credentials with the reference {:?}: commitments {}",
+        selected.label,
+        commitments.join(", ")
+    );
+    Err(Failure::usage(
+        "REFERENCE_AMBIGUOUS",
+        message,
+        format!("name one of them by its file or its receipt{or}"),
+    ))
 }
 
 /// The issuer's register, where one was named.
