@@ -19,7 +19,7 @@ use kvitto_ledger::{AccreditationId, Commitment, Position, StatementId};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::register::{CredentialEntry, Disk, Pending, Register, RegisterError, Row, RowSalt, RowState};
+use crate::register::{CredentialEntry, Disk, Pending, Register, RegisterError, Row, RowState};
 
 /// So many statements are journaled and sent before the answers of all are awaited.
 const WINDOW_STATEMENTS: usize = 256;
@@ -204,7 +204,7 @@ impl Group {
             credential_type: credential.credential_type.clone(),
             algorithm: credential.algorithm,
             target: credential.target,
-            bare: credential.salt == RowSalt::Bare,
+            bare: credential.salt.0.is_none(),
         }
     }
 }

@@ -81,6 +81,11 @@ impl KeyFile {
         Ok(Self::new(did.unwrap_or(Did::new(id)), SigningKey::from_seed(&seed), Some(salt_key)))
     }
 
+    /// The same, but with the salt key of another key file.
+    pub fn with_salt_key_of(self, other: &Self) -> Self {
+        Self { salt_key: other.salt_key.clone(), ..self }
+    }
+
     /// Reads a key file; refuses one that others than its owner may use.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use crate::credentials::{CredentialFile, ReadingArgs, expand};
 use crate::exit::Exit;
 use crate::failure::{Failure, chain};
 use crate::input_file::{self, FILE_BYTES_MAX};
-use crate::register::{Register, Row};
+use crate::register::Register;
 
 /// Which credentials.
 #[derive(Args, Debug)]
@@ -156,7 +156,7 @@ impl Selector<'_> {
     /// A credential by the issuer's own reference.
     ///
     /// # Errors
-    /// There is no register, or no such reference in it, or the salt key is another one.
+    /// There is no register, or no such reference in it.
     pub fn reference(&self, reference: &str) -> Result<Selected, Failure> {
         let issuer = self.issuer.ok_or_else(|| {
             let message = "a reference needs the issuer's key file";
@@ -172,8 +172,7 @@ impl Selector<'_> {
             return Err(Failure::new(Exit::NotFound, "REFERENCE_UNKNOWN", message, "check the reference"));
         }
         let candidates =
-            rows.into_iter().map(|row| Ok(Candidate::of(issuer, &row_opening(row, self.salt_key.as_ref())?)));
-        let candidates = candidates.collect::<Result<_, Failure>>()?;
+            rows.into_iter().map(|row| Candidate::of(issuer, &row.credential.opening())).collect();
         Ok(Selected { label: reference.to_owned(), source: Source::Reference, candidates })
     }
 
@@ -223,8 +222,7 @@ impl Selector<'_> {
                     add(salt_key.opening_for(algorithm, target, digest));
                 }
                 let row = self.register.and_then(|register| register.row_of(&(algorithm, target, digest)));
-                let opening = row.map(|row| row_opening(row, self.salt_key.as_ref())).transpose()?;
-                opening.into_iter().for_each(&mut add);
+                row.into_iter().map(|row| row.credential.opening()).for_each(&mut add);
             }
         }
         Ok(found.into_values().collect())
@@ -240,18 +238,6 @@ impl Candidate {
     fn of(issuer: Did, opening: &Opening) -> Self {
         Self { issuer, commitment: opening.commitment(), opening: Some(receipt_opening(opening)) }
     }
-}
-
-/// What opens a row's commitment.
-///
-/// # Errors
-/// The salt was derived with another salt key.
-pub fn row_opening(row: &Row, salt_key: Option<&SaltKey>) -> Result<Opening, Failure> {
-    row.credential.opening(salt_key).ok_or_else(|| {
-        let message = format!("{:?} was anchored with another salt key", row.credential.reference);
-        let next = "use the key file that it was anchored with, or its receipt";
-        Failure::new(Exit::Usage, "OTHER_SALT_KEY", message, next)
-    })
 }
 
 /// An opening as a receipt holds it.

@@ -308,6 +308,33 @@ async fn one_reference_of_two_credentials_revokes_both_only_when_told_so() {
     assert_eq!((revoked.exit, &revoked.output["changed"]), (Exit::Ok, &2.into()));
 }
 
+/// What was anchored stays in the register with its salt: a new key file changes statuses, and anchors nothing a second time.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_goes_on_with_a_new_key_file() {
+    let stage = Stage::new().await;
+    stage.anchored(&["a", "b"]).await;
+    let new = ["--key", "@new.key", "key", "new", "--did", &stage.school, "--salt-key-from", "@school.key"];
+    let added = stage.ok(&new).await;
+    let other = stage.ok(&["--key", "@other.key", "key", "new", "--did", &stage.school]).await;
+    for key in [added, other] {
+        let put = stage.as_school(&["did", "put", "--add-key", key["public_key"].as_str().unwrap()]).await;
+        assert_eq!(put.exit, Exit::Ok, "{}", put.error);
+    }
+    let by_reference = ["--key", "@other.key", "revoke", "--ref", "b", "--register", "@register"];
+    assert_eq!(stage.ok(&by_reference).await["changed"], 1);
+    let receipt =
+        ["--key", "@other.key", "receipt", "--ref", "b", "--register", "@register", "--out", "@new"];
+    stage.ok(&receipt).await;
+    let verify = ["--trust", "@trust.json", "verify", "@new/b.kvitto", "--credential", "@out/b.json"];
+    assert_eq!(stage.desk.run(&verify).await.exit, Exit::NotInOrder);
+    let before = fs::read(stage.desk.path("out/a.kvitto")).unwrap();
+    let again = stage.ok(&["--key", "@new.key", "anchor", "@out/a.json", "--register", "@another"]).await;
+    let position = |receipt: &[u8]| serde_json::from_slice::<Value>(receipt).unwrap()["anchored"].clone();
+    assert_eq!(again["credentials"][0]["state"], "anchored");
+    let after = fs::read(stage.desk.path("out/a.kvitto")).unwrap();
+    assert_eq!(position(&after)["leaf"], position(&before)["leaf"]);
+}
+
 /// A node of another ledger knows none of it, which is not the same as missing receipts.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_of_another_ledger_is_found_out_before_anything_is_called_missing() {

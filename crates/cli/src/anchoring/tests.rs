@@ -81,13 +81,14 @@ fn credentials(key: &KeyFile, count: u8) -> Vec<CredentialEntry> {
     let salt_key = key.salt_key().unwrap();
     let entry = |number: u8| {
         let (algorithm, target, digest) = (DigestAlgorithm::Sha256, DigestTarget::Jcs, Hash([number; 32]));
+        let opening = salt_key.opening_for(algorithm, target, digest);
         CredentialEntry {
             reference: format!("student-{number}"),
             algorithm,
             target,
             digest,
-            salt: RowSalt::Derived,
-            commitment: salt_key.opening_for(algorithm, target, digest).commitment(),
+            salt: opening.salt.clone().into(),
+            commitment: opening.commitment(),
             credential_type: "MicroCredential".to_owned(),
             accreditation: AccreditationId([3; 32]),
         }

@@ -26,8 +26,8 @@ use crate::ledger::{Nodes, ask_each};
 use crate::output::Report;
 use crate::receipt_file::ReceiptPlace;
 use crate::refusals::unmet;
-use crate::register::{CredentialEntry, DigestKey, Register, RegisterEntry, RowSalt, RowState};
-use crate::selection::{CsvLine, read_csv, receipt_opening, row_opening};
+use crate::register::{CredentialEntry, DigestKey, Register, RegisterEntry, RowState};
+use crate::selection::{CsvLine, read_csv, receipt_opening};
 
 /// Options of `kvitto anchor`.
 #[derive(Args, Debug)]
@@ -291,15 +291,14 @@ impl Run<'_> {
     fn entry(&self, file: &Item, held: &[Accreditation]) -> Result<CredentialEntry, Failure> {
         let (credential_type, accreditation) = self.type_and_accreditation(file, held)?;
         let (algorithm, target, digest) = file.key;
-        let (salt, opening) = if self.args.bare {
-            (RowSalt::Bare, Opening { algorithm, target, salt: None, digest })
+        let opening = if self.args.bare {
+            Opening { algorithm, target, salt: None, digest }
         } else if let (SaltArg::Derived, Some(salt_key)) = (self.args.salt, &self.salt_key) {
-            (RowSalt::Derived, salt_key.opening_for(algorithm, target, digest))
+            salt_key.opening_for(algorithm, target, digest)
         } else {
             let mut bytes = [0; Salt::BYTES];
             getrandom::fill(&mut bytes).map_err(|error| no_randomness(&error))?;
-            let salt = Salt::new(bytes);
-            (RowSalt::Random(salt.clone()), Opening { algorithm, target, salt: Some(salt), digest })
+            Opening { algorithm, target, salt: Some(Salt::new(bytes)), digest }
         };
         let commitment = opening.commitment();
         Ok(CredentialEntry {
@@ -307,7 +306,7 @@ impl Run<'_> {
             algorithm,
             target,
             digest,
-            salt,
+            salt: opening.salt.into(),
             commitment,
             credential_type,
             accreditation,
@@ -372,7 +371,7 @@ impl Run<'_> {
         for file in files {
             let Some(row) = register.row_of(&file.key) else { continue };
             if row.position().is_some() && !self.args.no_receipts {
-                wanted.push(Wanted { row: rows.len(), path: &file.path, opening: row_opening(row, self.salt_key.as_ref())? });
+                wanted.push(Wanted { row: rows.len(), path: &file.path, opening: row.credential.opening() });
             }
             rows.push(AnchoredRow {
                 file: file.path.display().to_string(),

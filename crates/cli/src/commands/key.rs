@@ -1,6 +1,7 @@
 //! `kvitto key`: makes and shows key files.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use kvitto_ledger::{Did, KeyBytes, KeyId};
@@ -27,6 +28,9 @@ pub struct NewArgs {
     /// Make a new key of this organisation, instead of a new organisation.
     #[arg(long, value_name = "DID")]
     pub did: Option<Did>,
+    /// Keep the salt key of this key file, so that what was anchored with it is not anchored a second time.
+    #[arg(long, value_name = "FILE", requires = "did")]
+    pub salt_key_from: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -41,14 +45,24 @@ struct KeyReport {
 }
 
 pub(crate) fn run(command: &KeyCommand, context: &mut Context<'_>) -> Result<Exit, Failure> {
-    let path = context.key_path()?;
+    let path = context.key_path()?.to_owned();
     let (key, is_new) = match command {
         KeyCommand::New(args) => {
             let key = KeyFile::generate(args.did)?;
-            key.create(path)?;
+            let key = match &args.salt_key_from {
+                Some(from) => key.with_salt_key_of(&KeyFile::read(from)?),
+                None => key,
+            };
+            key.create(&path)?;
+            if args.did.is_some() && args.salt_key_from.is_none() {
+                context.output.note(
+                    "This key file has a new salt key: a credential that was anchored with another one would be anchored again. \
+                     To keep that one: --salt-key-from FILE.",
+                );
+            }
             (key, true)
         }
-        KeyCommand::Show => (KeyFile::read(path)?, false),
+        KeyCommand::Show => (KeyFile::read(&path)?, false),
     };
     let report = KeyReport {
         file: path.display().to_string(),

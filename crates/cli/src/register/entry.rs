@@ -1,7 +1,7 @@
 //! What stands in a line of the register.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use kvitto_ledger::commitment::{DigestAlgorithm, DigestTarget, Opening, Salt, SaltKey};
+use kvitto_ledger::commitment::{DigestAlgorithm, DigestTarget, Opening, Salt};
 use kvitto_ledger::{AccreditationId, Commitment, Did, LedgerId, Position, StatementId};
 use kvitto_merkle::Hash;
 use kvitto_merkle::status::StatusValue;
@@ -65,27 +65,21 @@ pub struct CredentialEntry {
 }
 
 impl CredentialEntry {
-    /// The opening of its commitment; `None` where it is derived with another salt key than `salt_key`.
-    pub fn opening(&self, salt_key: Option<&SaltKey>) -> Option<Opening> {
+    /// The opening of its commitment.
+    pub fn opening(&self) -> Opening {
         let Self { algorithm, target, digest, .. } = *self;
-        let opening = match &self.salt {
-            RowSalt::Derived => salt_key?.opening_for(algorithm, target, digest),
-            RowSalt::Bare => Opening { algorithm, target, salt: None, digest },
-            RowSalt::Random(salt) => Opening { algorithm, target, salt: Some(salt.clone()), digest },
-        };
-        (opening.commitment() == self.commitment).then_some(opening)
+        Opening { algorithm, target, salt: self.salt.0.clone(), digest }
     }
 }
 
-/// Where a commitment's salt is from.
+/// A commitment's salt, wherever it came from: a key file that is lost or replaced takes no salt with it. A bare digest has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RowSalt {
-    /// Derived from the issuer's salt key and the digest.
-    Derived,
-    /// There is none: a bare digest.
-    Bare,
-    /// Random, and nowhere else but here and in the receipt.
-    Random(Salt),
+pub struct RowSalt(pub Option<Salt>);
+
+impl From<Option<Salt>> for RowSalt {
+    fn from(salt: Option<Salt>) -> Self {
+        Self(salt)
+    }
 }
 
 /// A statement that anchors, as it is sent.
@@ -128,10 +122,9 @@ pub(super) struct StatusEntry {
 
 impl Serialize for RowSalt {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Derived => serializer.serialize_str("derived"),
-            Self::Bare => serializer.serialize_str("bare"),
-            Self::Random(salt) => serializer.serialize_str(&hex::encode(salt.as_bytes())),
+        match &self.0 {
+            None => serializer.serialize_str("bare"),
+            Some(salt) => serializer.serialize_str(&hex::encode(salt.as_bytes())),
         }
     }
 }
@@ -139,13 +132,12 @@ impl Serialize for RowSalt {
 impl<'de> Deserialize<'de> for RowSalt {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match String::deserialize(deserializer)?.as_str() {
-            "derived" => Ok(Self::Derived),
-            "bare" => Ok(Self::Bare),
+            "bare" => Ok(Self(None)),
             text => {
                 let mut bytes = [0; Salt::BYTES];
                 hex::decode_to_slice(text, &mut bytes)
-                    .map_err(|_| D::Error::custom("a salt is derived, bare or 64 hexadecimal digits"))?;
-                Ok(Self::Random(Salt::new(bytes)))
+                    .map_err(|_| D::Error::custom("a salt is 64 hexadecimal digits, or bare"))?;
+                Ok(Self(Some(Salt::new(bytes))))
             }
         }
     }
