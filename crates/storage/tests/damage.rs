@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kvitto_ledger::Height;
-use kvitto_storage::disk::{Opened, Options};
+use kvitto_storage::disk::{KeptBlocks, Opened, Options, set_aside};
 use kvitto_storage::faults::Faults;
 use kvitto_storage::files::{Directory, OsDirectory};
 use kvitto_storage::head::{HEAD_FILE, HeadFile};
@@ -80,6 +80,34 @@ fn a_database_behind_head_is_damage() {
     put_database(old.path(), new.path());
     let expected = Damage::BehindHead { head: Height(9), store: Height(5) };
     check_set_aside(new.path(), &history, &expected, Some(Height(9)));
+}
+
+#[test]
+fn blocks_of_a_database_that_was_set_aside_can_be_read_and_it_stays_as_it_is() {
+    let history = History::small();
+    let (old, new) = (filled(&history, 5), filled(&history, 9));
+    put_database(old.path(), new.path());
+    // Held, as by whoever salvages.
+    let opened = open(new.path(), &history);
+    let kept = set_aside(new.path()).expect("readable");
+    assert_eq!(kept, [new.path().join("damaged-1")]);
+    let bytes = || fs::read(kept[0].join("sled").join("db")).expect("readable");
+    let before = bytes();
+    {
+        let blocks = KeptBlocks::open(&kept[0], options().cache_bytes).expect("opens");
+        for block in &history.blocks[1..=5] {
+            let found = blocks.block(block.header.height).expect("readable").expect("there");
+            assert_eq!(
+                (found.header, found.certificate),
+                (block.header.clone(), certificate(block.header.height))
+            );
+            assert_eq!(found.body, block.body.encode());
+        }
+        assert!(blocks.block(Height(6)).expect("readable").is_none());
+    }
+    assert_eq!(bytes(), before);
+    assert!(!new.path().join("salvage").exists());
+    drop(opened);
 }
 
 #[test]

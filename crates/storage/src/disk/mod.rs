@@ -7,6 +7,7 @@
 //!            /room         for a moment: is there room beside the ballast?
 //!            /sled/        the database
 //!            /damaged-<n>/ databases (and their HEAD) that were set aside
+//!            /salvage/     a copy of one of them, while blocks are taken from it
 //! ```
 //!
 //! sled alone is not enough: its `flush` does not fsync, it may lose its newest writes without a word after one flipped bit, and
@@ -17,6 +18,7 @@ mod ballast;
 mod block_rows;
 mod decoded;
 mod index_keys;
+mod kept;
 mod keys;
 mod leaves;
 mod open;
@@ -41,6 +43,7 @@ use crate::head::HeadFile;
 use crate::read_state::impl_read_state;
 use crate::store::{Head, Published, Read, Store};
 
+pub use kept::{KeptBlock, KeptBlocks, set_aside};
 pub use open::{Opened, Options, SetAside};
 pub use reader::SledReader;
 

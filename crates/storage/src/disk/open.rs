@@ -18,10 +18,10 @@ use crate::files::{Lock, OsDirectory, make_directory};
 use crate::head::{HEAD_FILE, HeadFile, Standing, standing};
 use crate::store::{Head, Read};
 
-const DATABASE: &str = "sled";
+pub(super) const DATABASE: &str = "sled";
 /// sled's own name for the file that holds everything.
 const DATABASE_FILE: &str = "db";
-const DAMAGED: &str = "damaged-";
+pub(super) const DAMAGED: &str = "damaged-";
 
 /// How a store is opened.
 #[derive(Clone, Debug)]

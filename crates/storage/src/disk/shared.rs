@@ -94,12 +94,17 @@ impl Shared {
 
     /// A block that is committed or, after a crash, one that was stored without HEAD.
     pub(super) fn block(&self, height: Height) -> Result<Option<(Header, u64)>, StoreError> {
-        let Some(row) = self.trees.row(TreeName::Blocks, &keys::height(height))? else { return Ok(None) };
-        let unreadable = |_| Damage::unreadable(TreeName::Blocks.name(), height);
-        let BlockRow(header, positions) = decode_strict(&row, BLOCK_ROW_BYTES_MAX).map_err(unreadable)?;
-        let header = Header::decode(&header).map_err(unreadable)?;
-        Ok(Some((header, positions)))
+        block(&self.trees, height)
     }
+}
+
+/// A stored block's header and the number of positions after it.
+pub(super) fn block(trees: &Trees, height: Height) -> Result<Option<(Header, u64)>, StoreError> {
+    let Some(row) = trees.row(TreeName::Blocks, &keys::height(height))? else { return Ok(None) };
+    let unreadable = |_| Damage::unreadable(TreeName::Blocks.name(), height);
+    let BlockRow(header, positions) = decode_strict(&row, BLOCK_ROW_BYTES_MAX).map_err(unreadable)?;
+    let header = Header::decode(&header).map_err(unreadable)?;
+    Ok(Some((header, positions)))
 }
 
 /// The published checkpoint is stored as its height, its size, and the note.
