@@ -95,7 +95,7 @@ impl StoreConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct LogConfig {
     /// Filter in the form of the `tracing` ecosystem, e.g. `info,kvitto_network=debug`. Default: `info`, and less of the
-    /// network library.
+    /// libraries for the network and consensus.
     pub filter: Option<String>,
     /// One JSON object per line instead of text.
     pub json: bool,
@@ -107,9 +107,7 @@ impl Config {
     /// # Errors
     /// The first thing that is wrong with it.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = file::read_text(path)?;
-        let mut config: Self = toml::from_str(&text)
-            .with_context(|| format!("{} is not a usable configuration", path.display()))?;
+        let mut config = Self::as_written(path)?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let at = |relative: &mut PathBuf| *relative = folder.join(&*relative);
         [&mut config.genesis, &mut config.keys, &mut config.data, &mut config.guard].into_iter().for_each(at);
@@ -120,7 +118,20 @@ impl Config {
         Ok(config)
     }
 
-    fn check(&self) -> Result<()> {
+    /// Reads a configuration with its paths as they are written.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub(crate) fn as_written(path: &Path) -> Result<Self> {
+        toml::from_str(&file::read_text(path)?)
+            .with_context(|| format!("{} is not a usable configuration", path.display()))
+    }
+
+    /// Checks what can be checked without looking at the machine.
+    ///
+    /// # Errors
+    /// The first broken relation.
+    pub(crate) fn check(&self) -> Result<()> {
         ensure!(self.api.operator.ip().is_loopback(), "api.operator must be a loopback address");
         ensure!(
             !self.guard.starts_with(&self.data),
@@ -165,6 +176,21 @@ mod tests {
     #[test]
     fn paths_start_at_the_files_folder() {
         assert_eq!(read(GOOD).unwrap().data, Path::new("data"));
+    }
+
+    #[test]
+    fn the_sample_for_operators_is_usable_and_agrees_with_the_service() {
+        let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
+        let config = Config::read(&deploy.join("sample/node.toml")).unwrap();
+        assert!(config.api.tls.is_some());
+        let unit = std::fs::read_to_string(deploy.join("systemd/kvitto-node.service")).unwrap();
+        let state = Path::new("/var/lib").join(value(&unit, "StateDirectory="));
+        // Everything else is read-only for the service.
+        assert!(config.data.starts_with(&state) && config.guard.starts_with(&state));
+    }
+
+    fn value<'a>(unit: &'a str, name: &str) -> &'a str {
+        unit.lines().find_map(|line| line.strip_prefix(name)).unwrap()
     }
 
     #[test]

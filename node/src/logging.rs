@@ -8,12 +8,15 @@ use tracing_subscriber::fmt::Subscriber;
 
 use crate::config::LogConfig;
 
+/// Without what the libraries below say of every connection and every vote.
+const FILTER: &str = "info,libp2p_swarm=warn,libp2p_gossipsub=error,arc_malachitebft_core_consensus=warn";
+
 /// Starts logging as configured.
 ///
 /// # Errors
 /// When the filter cannot be read, or logging was started before.
 pub(crate) fn start(config: &LogConfig) -> Result<()> {
-    let filter = config.filter.as_deref().unwrap_or("info,libp2p_swarm=warn,libp2p_gossipsub=error");
+    let filter = config.filter.as_deref().unwrap_or(FILTER);
     let filter = EnvFilter::try_new(filter).with_context(|| format!("{filter:?} is not a log filter"))?;
     let subscriber = Subscriber::builder()
         .with_env_filter(filter)
