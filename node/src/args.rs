@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use kvitto_ledger::Genesis;
 
 use crate::config::Config;
 use crate::genesis_file::GenesisFile;
 use crate::init::NewMember;
+use crate::shell::say;
 use crate::standing::Vouched;
 use crate::{demo, genesis_command, init, localnet, logging, run_command};
 
@@ -33,7 +35,7 @@ enum Command {
     /// Show what Kvitto does: four members, one credential, from anchoring to revocation.
     Demo(demo::DemoArgs),
     /// Audit the store of a stopped node from its first record to its last.
-    Check(Check),
+    Check(Stopped),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -59,6 +61,12 @@ struct Init {
     /// Where the node listens for its operator; loopback only.
     #[arg(long, default_value = "127.0.0.1:7200")]
     operator: SocketAddr,
+    /// Folder for the store; made by the node. A relative one starts at DIR.
+    #[arg(long, default_value = "data")]
+    data: PathBuf,
+    /// Folder for the guard, which is made now, once and for all. A relative one starts at DIR.
+    #[arg(long, default_value = "guard")]
+    guard: PathBuf,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -74,10 +82,18 @@ struct Run {
 }
 
 #[derive(Debug, ClapArgs)]
-struct Check {
+struct Stopped {
     /// The node's configuration.
     #[arg(long, env = "KVITTO_NODE_CONFIG")]
     config: PathBuf,
+}
+
+impl Stopped {
+    fn read(&self) -> Result<(Config, Genesis)> {
+        let config = Config::read(&self.config)?;
+        let (_, genesis) = GenesisFile::read(&config.genesis)?;
+        Ok((config, genesis))
+    }
 }
 
 /// Does what the command line says.
@@ -98,10 +114,9 @@ pub fn run(args: Args) -> Result<()> {
             logging::start_quiet()?;
             runtime()?.block_on(demo::run(&args))
         }
-        Command::Check(check) => {
-            let config = Config::read(&check.config)?;
-            let (_, genesis) = GenesisFile::read(&config.genesis)?;
-            crate::check_command::run(&config, &genesis)
+        Command::Check(stopped) => {
+            let (config, genesis) = stopped.read()?;
+            check_command::run(&config, &genesis)
         }
     }
 }
@@ -114,17 +129,22 @@ fn init_member(args: &Init) -> Result<()> {
         address: args.address.clone(),
         api: args.api,
         operator: args.operator,
+        data: args.data.clone(),
+        guard: args.guard.clone(),
     };
     init::init(&args.dir, &new)?;
-    println!("Made the member {} in {}.", args.name, args.dir.display());
-    println!(
-        "Send {} to the other members. Move {} to another machine.",
+    say(&format!(
+        "Made the member {} in {}.\n\
+         Send {} to the other members. Move {} to another machine.\n\
+         When the genesis is there, put it beside {} and run:\n  \
+         kvitto-node run --config {}",
+        args.name,
+        args.dir.display(),
         init::MEMBER_FILE,
-        init::OPERATOR_KEY_FILE
-    );
-    println!("When the genesis is there, put it beside {} and run:", init::CONFIG_FILE);
-    println!("  kvitto-node run --config {}", args.dir.join(init::CONFIG_FILE).display());
-    Ok(())
+        init::OPERATOR_KEY_FILE,
+        init::CONFIG_FILE,
+        args.dir.join(init::CONFIG_FILE).display()
+    ))
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {

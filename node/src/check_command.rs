@@ -7,6 +7,7 @@ use kvitto_storage::{Read, Store, audit};
 
 use crate::config::Config;
 use crate::node::open_store_to_read;
+use crate::shell::say;
 
 /// Recomputes every root of the store from its records, and compares. Changes nothing: a damaged store stays where it is.
 ///
@@ -22,6 +23,5 @@ pub fn run(config: &Config, genesis: &Genesis) -> Result<()> {
     audit::everything(&reader, &mut |height| progress.set_position(height.0))
         .context("the store is damaged")?;
     progress.finish_and_clear();
-    println!("{blocks} blocks are as they were written.");
-    Ok(())
+    say(&format!("{blocks} blocks are as they were written."))
 }

@@ -8,7 +8,7 @@ use kvitto_network::HostPort;
 
 use crate::config::Config;
 use crate::node::{Node, Setup};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Ports, Sandbox};
 use crate::standing::Vouched;
 
 /// Running and stopped members.
@@ -87,14 +87,26 @@ impl Cluster {
         &self.urls
     }
 
+    /// The ports that the members listen on.
+    ///
+    /// # Errors
+    /// When one does not run.
+    pub fn ports(&self) -> Result<Vec<Ports>> {
+        let ports = |node: &Option<Node>| {
+            let node = node.as_ref().context("the member runs")?;
+            let peers = node.peer_addresses().first().context("a node listens for peers")?.port();
+            Ok(Ports { peers, api: node.api().port(), operator: node.operator().port() })
+        };
+        self.members.iter().map(ports).collect()
+    }
+
     /// Waits until member `index` has published what any member has.
     ///
     /// # Errors
     /// When it does not run.
     pub async fn caught_up(&self, index: usize) -> Result<()> {
-        let published =
-            |node: &Node| node.report().status().borrow().as_ref().and_then(|status| status.published);
-        let newest: Option<Height> = self.members.iter().flatten().filter_map(published).max();
+        // From the stores: a client may have an answer before its node has reported the block that it is in.
+        let newest: Option<Height> = self.members.iter().flatten().filter_map(Node::published).max();
         let node = self.members[index].as_ref().context("the member runs")?;
         let mut status = node.report().status();
         status

@@ -40,6 +40,23 @@ pub(crate) fn create(path: &Path, content: &[u8], access: Access) -> Result<()> 
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Puts a public file in the place of an older one, durably: either is there whole, whenever this is cut off.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<()> {
+    let beside = path.with_extension("new");
+    match std::fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+    .with_context(|| format!("cannot remove {}", beside.display()))?;
+    create(&beside, content, Access::Public)?;
+    std::fs::rename(&beside, path)
+        .and_then(|()| sync_parent(path))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
 /// Makes the creation or renaming of `path` durable.
 ///
 /// # Errors

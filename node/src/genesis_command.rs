@@ -1,6 +1,6 @@
 //! `kvitto-node genesis`: from members' entries and roots to the file that begins a ledger.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -11,6 +11,7 @@ use crate::core::now;
 use crate::file::{self, Access};
 use crate::genesis_file::{GenesisFile, LimitsEntry, RootEntry, Timeouts, format_time};
 use crate::init::read_members;
+use crate::shell::say;
 
 /// What `kvitto-node genesis` takes.
 #[derive(Debug, Args)]
@@ -39,13 +40,19 @@ struct RootsFile {
     roots: Vec<RootEntry>,
 }
 
+impl RootsFile {
+    fn read(path: &Path) -> Result<Self> {
+        toml::from_str(&file::read_text(path)?)
+            .with_context(|| format!("{} is not a file with roots", path.display()))
+    }
+}
+
 /// Writes the genesis and its trust file.
 ///
 /// # Errors
 /// When an entry is not usable, or a file is there already.
 pub fn run(args: &GenesisArgs) -> Result<()> {
-    let roots: RootsFile = toml::from_str(&file::read_text(&args.roots)?)
-        .with_context(|| format!("{} is not a file with roots", args.roots.display()))?;
+    let roots = RootsFile::read(&args.roots)?;
     let genesis_file = GenesisFile {
         origin: args.origin.clone(),
         time: format_time(now()),
@@ -63,7 +70,30 @@ pub fn run(args: &GenesisArgs) -> Result<()> {
         TrustFile::from_genesis(genesis.clone())?.to_json().as_bytes(),
         Access::Public,
     )?;
-    println!("Wrote {} and {}.", args.out.display(), trust_path.display());
-    println!("Ledger id, for every member to compare: {}", genesis.ledger_id());
-    Ok(())
+    say(&format!("Wrote {} and {}.", args.out.display(), trust_path.display()))?;
+    say(&format!("Ledger id, for every member to compare: {}", genesis.ledger_id()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_genesis_can_be_made_with_the_sample_of_roots() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = crate::sandbox::Sandbox::make(
+            &folder.path().join("ledger"),
+            &[crate::sandbox::Ports { peers: 1, api: 2, operator: 3 }],
+            Timeouts::default(),
+        );
+        let args = GenesisArgs {
+            origin: crate::sandbox::ORIGIN.into(),
+            members: vec![ledger.unwrap().member_folder(0).join(crate::init::MEMBER_FILE)],
+            roots: Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/sample/roots.toml"),
+            public_base_url: "https://kvitto.example".into(),
+            out: folder.path().join("genesis.toml"),
+        };
+        run(&args).unwrap();
+        assert!(folder.path().join("trust.json").exists());
+    }
 }

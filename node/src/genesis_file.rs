@@ -6,6 +6,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use kvitto_ledger::genesis::{Genesis, LedgerConfig, Limits, Member, MemberKey, RULES_VERSION, Root};
 use kvitto_ledger::scope::Scope;
 use kvitto_ledger::{AccreditationId, Did, KeyBytes, Signature, TimeMs};
+use kvitto_network::HostPort;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -168,7 +169,18 @@ impl GenesisFile {
             self.members.iter().all(|member| !member.addresses.is_empty()),
             "every member needs an address"
         );
+        self.addresses()?;
         Ok(genesis)
+    }
+
+    /// Where peers are reached, by the members' order.
+    ///
+    /// # Errors
+    /// The first address that is none.
+    pub fn addresses(&self) -> Result<Vec<Vec<HostPort>>> {
+        let parse =
+            |address: &String| address.parse().with_context(|| format!("{address:?} is no host:port"));
+        self.members.iter().map(|member| member.addresses.iter().map(parse).collect()).collect()
     }
 }
 
@@ -293,10 +305,11 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         type Break = fn(&mut GenesisFile);
-        let cases: [(Break, &str); 5] = [
+        let cases: [(Break, &str); 6] = [
             (|file| file.time = "yesterday".into(), "RFC 3339"),
             (|file| file.members[0].name = "b.example/kvitto".into(), "proof"),
             (|file| file.members[0].addresses.clear(), "address"),
+            (|file| file.members[0].addresses = vec!["nonsense".into()], "host:port"),
             (|file| file.roots.clear(), "1 to 64"),
             (|file| file.limits.revocations_per_hour_max = 1, "4,096"),
         ];

@@ -15,13 +15,13 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use kvitto_api::{Listeners, ServeError};
 use kvitto_ledger::execute::genesis_block;
-use kvitto_ledger::{Genesis, Header};
+use kvitto_ledger::{Genesis, Header, Height};
 use kvitto_network::{HostPort, Network, NodeIdentity, PeerAddress};
 use kvitto_replica::{Effect, Options as ReplicaOptions, Replica, Standing, is_certified};
 use kvitto_storage::disk::{Opened, Options as StoreOptions, SetAside, SledStore};
 use kvitto_storage::faults::Faults;
 use kvitto_storage::files::OsDirectory;
-use kvitto_storage::{Journal, Read, Store, audit};
+use kvitto_storage::{Journal, Read, SledReader, Store, audit};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -77,10 +77,6 @@ impl Setup {
     pub fn from_config(config: &Config, vouched: Vouched) -> Result<Self> {
         let (genesis_file, genesis) = GenesisFile::read(&config.genesis)?;
         let keys = MemberKeys::read(&config.keys)?;
-        let parse =
-            |address: &String| address.parse().with_context(|| format!("{address:?} is no host:port"));
-        let addresses =
-            genesis_file.members.iter().map(|member| member.addresses.iter().map(parse).collect());
         let tls = match &config.api.tls {
             None => None,
             Some(tls) => Some(kvitto_api::Tls {
@@ -92,7 +88,7 @@ impl Setup {
             genesis,
             timeouts: genesis_file.timeouts,
             keys,
-            addresses: addresses.collect::<Result<_>>()?,
+            addresses: genesis_file.addresses()?,
             data: config.data.clone(),
             guard: config.guard.clone(),
             vouched,
@@ -127,6 +123,7 @@ pub struct Node {
     peers: Arc<PeerTable>,
     events: Events,
     report: Report,
+    reader: SledReader,
     counter: Counter,
     api: SocketAddr,
     operator: SocketAddr,
@@ -200,7 +197,7 @@ impl Node {
             config,
             listeners,
             desk,
-            reader,
+            reader.clone(),
             report.clone(),
             counter.notices().clone(),
             async {
@@ -215,6 +212,7 @@ impl Node {
             peers,
             events: events_in,
             report,
+            reader,
             counter,
             api,
             operator: operator_address,
@@ -242,6 +240,11 @@ impl Node {
     /// What the node says of itself.
     pub fn report(&self) -> &Report {
         &self.report
+    }
+
+    /// How far clients are answered.
+    pub fn published(&self) -> Option<Height> {
+        self.reader.published().map(|published| published.height)
     }
 
     /// What happens to statements and checkpoints here.

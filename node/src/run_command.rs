@@ -1,11 +1,12 @@
 //! `kvitto-node run`: one node, until it is told to stop.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use tokio::io::AsyncReadExt;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
+use crate::interrupt::Interrupt;
 use crate::node::{Node, Setup};
+use crate::shell::say;
 use crate::standing::Vouched;
 
 /// How the line begins that says that the node listens.
@@ -16,13 +17,14 @@ pub const READY: &str = "ready:";
 /// # Errors
 /// When it cannot start, or a part of it ends by itself.
 pub async fn run(config: &Config, vouched: Vouched, until_stdin_ends: bool) -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+    let mut interrupt = Interrupt::listen()?;
     let mut node = Node::start(Setup::from_config(config, vouched)?).await?;
     let scheme = if config.api.tls.is_some() { "https" } else { "http" };
-    println!("{READY} clients at {scheme}://{}, operator at http://{}", node.api(), node.operator());
+    // A node goes on where nobody reads what it prints.
+    let _ =
+        say(&format!("{READY} clients at {scheme}://{}, operator at http://{}", node.api(), node.operator()));
     tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot listen for signals")?,
-        _ = terminate.recv() => {}
+        () = interrupt.wait() => {}
         () = stdin_end(), if until_stdin_ends => {}
         failed = node.failed() => return failed,
     }
