@@ -12,7 +12,7 @@ use crate::genesis_file::GenesisFile;
 use crate::init::NewMember;
 use crate::shell::say;
 use crate::standing::Vouched;
-use crate::{demo, genesis_command, init, localnet, logging, run_command};
+use crate::{demo, genesis_command, init, localnet, logging, run_command, salvage_command};
 
 /// A node of a Kvitto ledger.
 #[derive(Debug, Parser)]
@@ -36,6 +36,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Audit the store of a stopped node from its first record to its last.
     Check(Stopped),
+    /// Take blocks back from damaged stores that were set aside, into the store of a stopped node, as far as they verify.
+    Salvage(Stopped),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -117,6 +119,10 @@ pub fn run(args: Args) -> Result<()> {
         Command::Check(stopped) => {
             let (config, genesis) = stopped.read()?;
             check_command::run(&config, &genesis)
+        }
+        Command::Salvage(stopped) => {
+            let (config, genesis) = stopped.read()?;
+            salvage_command::run(&config, &genesis)
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The node: reads configuration and keys, opens the store, joins the parts, runs, stops.
 //!
 //! ```text
-//!   args ──► init, genesis ──► files          run, localnet, demo, check
+//!   args ──► init, genesis ──► files          run, localnet, demo, check, salvage
 //!                                               │
 //!              config, genesis_file, keys ──► node: store, network, API, and
 //!                                             core: the one task that owns the replica
@@ -29,6 +29,7 @@ pub mod node;
 pub mod peers;
 pub mod report;
 pub mod run_command;
+pub mod salvage_command;
 pub mod sandbox;
 mod school;
 mod shell;
