@@ -58,13 +58,14 @@ pub struct DemoArgs {
 /// # Errors
 /// The first step that is not as it should be, or that it was interrupted.
 pub async fn run(args: &DemoArgs) -> Result<()> {
+    let started = Instant::now();
     let paths = args.credentials.iter().map(PathBuf::as_path);
     let own = Subject::read_all(paths, args.unwrap.as_deref())?;
     let mut interrupt = Interrupt::listen()?;
     let folder = Folder::new(args)?;
     let mut story = Story::begin(own, folder.path()).await?;
     let told = tokio::select! {
-        told = story.tell(args) => told,
+        told = story.tell(args, started) => told,
         () = interrupt.wait() => Err(anyhow!("interrupted")),
     };
     if told.is_ok() && args.keep {
@@ -142,8 +143,7 @@ impl Story {
         })
     }
 
-    async fn tell(&mut self, args: &DemoArgs) -> Result<()> {
-        let started = Instant::now();
+    async fn tell(&mut self, args: &DemoArgs, started: Instant) -> Result<()> {
         self.introduce(args)?;
         let all = self.subjects.iter().chain([&self.later]);
         let types: BTreeSet<_> = all.map(|subject| subject.credential_type.clone()).collect();
