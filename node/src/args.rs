@@ -109,7 +109,11 @@ pub fn run(args: Args) -> Result<()> {
         Command::Run(run) => {
             let config = Config::read(&run.config)?;
             logging::start(&config.log)?;
-            runtime()?.block_on(run_command::run(&config, run.vouched, run.until_stdin_ends))
+            let runtime = runtime()?;
+            let ended = runtime.block_on(run_command::run(&config, run.vouched, run.until_stdin_ends));
+            // A read of standard input cannot be given up, and must not keep the process.
+            runtime.shutdown_background();
+            ended
         }
         Command::Localnet(args) => runtime()?.block_on(localnet::run(&args)),
         Command::Demo(args) => {
