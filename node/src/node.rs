@@ -159,6 +159,7 @@ impl Node {
             network.clone(),
             Arc::clone(&peers),
             setup.data.join("evidence"),
+            reader.failure(),
         );
         let admission = Admission::new(setup.genesis.ledger_id(), reader.clone());
         let (core, listening, desk_events) = match deciding {

@@ -10,7 +10,7 @@ use kvitto_ledger::genesis::quorum;
 use kvitto_ledger::{Genesis, LedgerId, TimeMs};
 use kvitto_network::Network;
 use kvitto_replica::{Evidence, MemberStatus, Status};
-use kvitto_storage::Read;
+use kvitto_storage::{FirstFailure, Read};
 use tokio::sync::watch;
 
 use crate::core::now;
@@ -36,6 +36,7 @@ struct Inner {
     status: watch::Sender<Option<Status>>,
     audit: watch::Sender<Audit>,
     health: watch::Sender<Health>,
+    store_failure: FirstFailure,
     disk_full: OnceLock<()>,
 }
 
@@ -52,13 +53,14 @@ pub enum Audit {
 }
 
 impl Report {
-    /// Speaks for `member`; writes evidence of misbehaviour into `evidence_folder`.
+    /// Speaks for `member`; writes evidence of misbehaviour into `evidence_folder`. A `store_failure` is one of health.
     pub fn new(
         genesis: &Genesis,
         member: String,
         network: Network,
         peers: Arc<PeerTable>,
         evidence_folder: PathBuf,
+        store_failure: FirstFailure,
     ) -> Self {
         Self(Arc::new(Inner {
             origin: genesis.origin.clone(),
@@ -71,6 +73,7 @@ impl Report {
             status: watch::Sender::new(None),
             audit: watch::Sender::default(),
             health: watch::Sender::new(Health::default()),
+            store_failure,
             disk_full: OnceLock::new(),
         }))
     }
@@ -93,7 +96,7 @@ impl Report {
     /// The replica has done something.
     pub(crate) fn set_status(&self, status: Status) {
         let mut health = health_of(&status);
-        health.reads &= !matches!(*self.0.audit.borrow(), Audit::Damaged(_));
+        health.reads &= self.store_fault().is_none();
         self.0.health.send_if_modified(|known| std::mem::replace(known, health) != health);
         self.0.status.send_if_modified(|known| {
             let changed = known.as_ref() != Some(&status);
@@ -129,6 +132,14 @@ impl Report {
             members: vec![MemberStatus::default(); self.0.members],
         });
         Ok(())
+    }
+
+    /// What the audit found, or whoever read the store.
+    fn store_fault(&self) -> Option<String> {
+        match &*self.0.audit.borrow() {
+            Audit::Damaged(damage) => Some(damage.clone()),
+            Audit::Running | Audit::Good => self.0.store_failure.text().map(str::to_owned),
+        }
     }
 }
 
@@ -203,10 +214,10 @@ impl Peers for Report {
             )];
         }
         let mut findings = diagnose(&status, &self.0.peers, now());
-        if let Audit::Damaged(damage) = &*self.0.audit.borrow() {
+        if let Some(fault) = self.store_fault() {
             let remedy =
                 "stop the node, move its data folder away, and start it: it fetches everything again";
-            findings.push(failure("store", damage, remedy));
+            findings.push(failure("store", &fault, remedy));
         }
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         findings

@@ -1,6 +1,8 @@
 //! What can go wrong with a store: the machine fails, or what it kept is no longer what was written.
 
+use std::error::Error as _;
 use std::io;
+use std::sync::{Arc, OnceLock};
 
 use kvitto_ledger::{Height, StateError};
 use thiserror::Error;
@@ -38,6 +40,28 @@ pub enum StoreError {
     /// Another process has it open.
     #[error("the directory is in use by another process")]
     InUse,
+}
+
+/// The first failure that anyone met reading a store, for who watches over it; all its readers share one. It is never taken back:
+/// a store that failed once is not to be relied on.
+#[derive(Clone, Debug, Default)]
+pub struct FirstFailure(Arc<OnceLock<String>>);
+
+impl FirstFailure {
+    /// The failure with its cause, for people to read; `None` while there was none.
+    pub fn text(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
+    }
+
+    /// Passes a result on, and keeps its error if it is the first.
+    pub(crate) fn note<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        result.inspect_err(|error| {
+            self.0.get_or_init(|| match error.source() {
+                Some(cause) => format!("{error}: {cause}"),
+                None => error.to_string(),
+            });
+        })
+    }
 }
 
 /// What is wrong with stored bytes.

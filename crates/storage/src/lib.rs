@@ -41,7 +41,7 @@ mod read_state;
 pub mod suite;
 
 pub use disk::{SledReader, SledStore};
-pub use error::{Damage, StoreError};
+pub use error::{Damage, FirstFailure, StoreError};
 pub use journal::Journal;
 pub use memory::{MemoryDisk, MemoryStore};
 pub use store::{Head, Published, Read, Store};

@@ -21,7 +21,7 @@ use super::outcomes::{self, OutcomePlace};
 use super::places::PlacePage;
 use super::shared::Shared;
 use super::trees::TreeName;
-use crate::error::{Damage, StoreError};
+use crate::error::{Damage, FirstFailure, StoreError};
 use crate::read_state::{Newest, impl_read_state};
 use crate::store::{Published, Read};
 
@@ -37,6 +37,11 @@ impl_read_state!(SledReader, |reader| reader);
 impl SledReader {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self(shared)
+    }
+
+    /// What went wrong first in reading this store, whoever read.
+    pub fn failure(&self) -> FirstFailure {
+        self.0.trees.failure.clone()
     }
 
     fn tip<T>(&self, part: impl FnOnce(&Tip) -> T) -> T {

@@ -105,7 +105,7 @@ impl Trees {
             let Some(first) = self.row(tree, &part_key(key, 0))? else { return Ok(None) };
             let blob = self.blob_from(tree, key, &first);
             if blob.is_ok() || self.row(tree, &part_key(key, 0))? == Some(first) {
-                return blob.map(Some);
+                return self.failure.note(blob.map(Some));
             }
         }
     }
@@ -209,8 +209,11 @@ mod tests {
         let last = rows_of(&new).0.pop_last().expect("three parts");
         torn.0.insert(last.0, last.1);
         trees.write(torn).expect("written");
+        assert_eq!(trees.failure.text(), None);
         let error = trees.blob(tree, &key).expect_err("neither version");
         assert!(matches!(error.damage(), Some(Damage::Unreadable { .. })), "{error}");
+        let told = trees.failure.text().expect("who watches over the store is told");
+        assert_eq!(told, "the store is damaged: page of places 0000000000000007 is not as it was written");
         trees.write(rows_of(&new)).expect("written");
         assert_eq!(trees.blob(tree, &key).expect("whole"), Some(new));
     }

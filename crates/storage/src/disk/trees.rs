@@ -12,7 +12,7 @@ use sled::transaction::{ConflictableTransactionError, TransactionError, Transact
 use sled::{Batch, IVec};
 
 use super::rows::{Rows, opened};
-use crate::error::{Damage, StoreError};
+use crate::error::{Damage, FirstFailure, StoreError};
 
 macro_rules! trees {
     ($($(#[$meta:meta])* $variant:ident = $name:literal),* $(,)?) => {
@@ -74,6 +74,8 @@ pub(super) struct Trees {
     trees: Vec<sled::Tree>,
     /// What is synced after sled's own flush. Kept open, so that no error of the kernel's writing goes to another handle.
     synced: Arc<[File; 2]>,
+    /// Of reading; a failed write ends the process.
+    pub(super) failure: FirstFailure,
 }
 
 impl Trees {
@@ -94,7 +96,7 @@ impl Trees {
         let failed = "sync the database's directory";
         let handles = File::open(path.join("db")).and_then(|file| Ok([file, File::open(path)?]));
         let synced = Arc::new(handles.map_err(StoreError::failed(failed))?);
-        let trees = Self { db, trees, synced };
+        let trees = Self { db, trees, synced, failure: FirstFailure::default() };
         trees.sync()?;
         sync_beside(path).map_err(StoreError::failed(failed))?;
         Ok(trees)
@@ -106,12 +108,12 @@ impl Trees {
 
     /// The bytes under a key, without looking at a checksum.
     pub(super) fn raw(&self, tree: TreeName, key: &[u8]) -> Result<Option<IVec>, StoreError> {
-        guarded("read the database", || self.tree(tree).get(key))
+        self.failure.note(guarded("read the database", || self.tree(tree).get(key)))
     }
 
     /// The payload under a key.
     pub(super) fn row(&self, tree: TreeName, key: &[u8]) -> Result<Option<IVec>, StoreError> {
-        self.raw(tree, key)?.map(|value| opened(tree, key, value)).transpose()
+        self.failure.note(self.raw(tree, key)?.map(|value| opened(tree, key, value)).transpose())
     }
 
     /// The last key of the range, with its payload.
@@ -120,8 +122,9 @@ impl Trees {
         tree: TreeName,
         range: impl RangeBounds<Vec<u8>>,
     ) -> Result<Option<(IVec, IVec)>, StoreError> {
-        let found = guarded("read the database", || self.tree(tree).range(range).next_back().transpose())?;
-        found.map(|(key, value)| Ok((key.clone(), opened(tree, &key, value)?))).transpose()
+        let found = guarded("read the database", || self.tree(tree).range(range).next_back().transpose());
+        let row = |(key, value): (IVec, IVec)| Ok((key.clone(), opened(tree, &key, value)?));
+        self.failure.note(found.and_then(|found| found.map(row).transpose()))
     }
 
     /// The rows of the range in order.
@@ -131,8 +134,11 @@ impl Trees {
         range: impl RangeBounds<Vec<u8>>,
     ) -> impl Iterator<Item = Result<(IVec, IVec), StoreError>> {
         let mut rows = self.tree(tree).range(range);
-        std::iter::from_fn(move || guarded("read the database", || rows.next().transpose()).transpose())
-            .map(move |row| row.and_then(|(key, value)| Ok((key.clone(), opened(tree, &key, value)?))))
+        std::iter::from_fn(move || guarded("read the database", || rows.next().transpose()).transpose()).map(
+            move |row| {
+                self.failure.note(row.and_then(|(key, value)| Ok((key.clone(), opened(tree, &key, value)?))))
+            },
+        )
     }
 
     /// Writes all rows in one transaction. They are durable after [`Trees::sync`].
