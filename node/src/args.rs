@@ -12,7 +12,7 @@ use crate::genesis_file::GenesisFile;
 use crate::init::NewMember;
 use crate::shell::say;
 use crate::standing::Vouched;
-use crate::{demo, genesis_command, init, localnet, logging, run_command, salvage_command};
+use crate::{check_command, demo, genesis_command, init, localnet, logging, run_command, salvage_command};
 
 /// A node of a Kvitto ledger.
 #[derive(Debug, Parser)]
