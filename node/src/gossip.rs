@@ -162,9 +162,11 @@ mod tests {
         let root = ledger.root.clone();
         let statements = batch.iter().enumerate().map(|(number, made)| {
             let subject = Actor::new(&format!("organisation {number}"));
-            let onboard = root.onboards(&subject, &ledger.world.ledger_id);
-            let signer = if matches!(made, Made::UnknownKey) { &subject } else { &root };
-            let mut bytes = ledger.sign(signer, onboard).bytes().to_vec();
+            let checked = match made {
+                Made::UnknownKey => ledger.sign(&subject, subject.reserves(1)),
+                _ => ledger.sign(&root, root.onboards(&subject, &ledger.world.ledger_id)),
+            };
+            let mut bytes = checked.bytes().to_vec();
             let last = bytes.len() - 1;
             match made {
                 Made::Good | Made::UnknownKey => {}

@@ -164,6 +164,8 @@ impl Node {
         let admission = Admission::new(setup.genesis.ledger_id(), reader.clone());
         let (core, listening, desk_events) = match deciding {
             Some(Deciding { replica, started, journal }) => {
+                // Clients may come before the core has done anything.
+                report.set_status(replica.status());
                 let core = Core {
                     replica,
                     started,

@@ -33,7 +33,7 @@ const IDLE_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Starts the network; every listener is bound when it returns. Must be called inside a tokio runtime.
 ///
 /// Returns the handle, the events, and the task, which ends after [`Network::shutdown`] or when the last
-/// handle is dropped. The events should be read without pause: what waits too long is dropped, as [`Limits`]
+/// handle is dropped. The events should be read without pause: what waits too long is dropped, as [`Limits`](crate::Limits)
 /// say. Dropping the receiver stops everything inbound, not the task.
 ///
 /// # Errors
@@ -119,7 +119,7 @@ pub enum StartError {
     /// A bound is zero or far too large.
     #[error("the limit {name} is out of range")]
     Limit {
-        /// The field of [`Limits`].
+        /// The field of [`Limits`](crate::Limits).
         name: &'static str,
     },
     /// More peers than `Limits::peers_max`.

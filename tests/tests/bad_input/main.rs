@@ -135,7 +135,7 @@ fn tips(cluster: &Cluster) -> Vec<Header> {
 /// lag behind; only what is for a far time is not passed on.
 fn gossip_verdict(rejection: Rejection) -> Verdict {
     match rejection.code() {
-        100..200 => Verdict::Reject,
+        _ if rejection.is_for_ever() => Verdict::Reject,
         200..=300 => Verdict::Ignore,
         _ => Verdict::Accept,
     }

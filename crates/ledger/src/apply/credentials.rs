@@ -212,9 +212,6 @@ fn check_transition(from: StatusValue, to: StatusValue) -> Result<(), Rejection>
 /// Whether the credential at `position` was suspended by `signer`, of a statement that asks to reinstate it.
 fn is_suspended_by<S: ReadState>(view: &View<S>, position: Position, signer: Did) -> Result<bool, Refused> {
     let leaf = view.status_leaf(position)?.expect("a record says why a credential is not valid");
-    if view.is_own(leaf) {
-        return Ok(true);
-    }
     let leaf = view.leaf(leaf)?.expect("what changed a status is in the log");
     let record = Record::decode(&leaf).expect("the log holds records only");
     let RecordBody::Status(status) = record.body else {

@@ -181,11 +181,6 @@ impl<'a, S: ReadState> View<'a, S> {
         Ok(usize::try_from(new).ok().and_then(|new| leaves.nth(new)).cloned())
     }
 
-    /// Whether the present statement has made this record. A trial does not write it.
-    pub(crate) fn is_own(&self, leaf: LeafIndex) -> bool {
-        leaf.0 >= self.first_leaf + self.block.leaves.len() as u64
-    }
-
     /// The newest record that changed the status of this position.
     pub(crate) fn status_leaf(&self, position: Position) -> Result<Option<LeafIndex>, StateError> {
         match self.changed(|changes| changes.status_leaves.get(&position)) {
