@@ -125,10 +125,7 @@ pub struct Node {
     report: Report,
     reader: SledReader,
     counter: Counter,
-    api: SocketAddr,
-    operator: SocketAddr,
-    stop_api: Option<oneshot::Sender<()>>,
-    serving: tokio::task::JoinHandle<Result<(), ServeError>>,
+    clients: Clients,
     core: tokio::task::JoinHandle<Result<()>>,
 }
 
@@ -163,20 +160,10 @@ impl Node {
         );
         let admission = Admission::new(setup.genesis.ledger_id(), reader.clone());
         let (core, listening, desk_events) = match deciding {
-            Some(Deciding { replica, started, journal }) => {
+            Some(deciding) => {
                 // Clients may come before the core has done anything.
-                report.set_status(replica.status());
-                let core = Core {
-                    replica,
-                    started,
-                    store,
-                    journal,
-                    network: network.clone(),
-                    peers: Arc::clone(&peers),
-                    counter: counter.clone(),
-                    report: report.clone(),
-                    tasks: Handle::current(),
-                };
+                report.set_status(deciding.replica.status());
+                let core = deciding.into_core(store, &network, &peers, &counter, &report);
                 let (events, peers) = (events_in.clone(), Arc::clone(&peers));
                 let listening = gossip::listen(heard, events, peers, admission.clone());
                 (spawn_core(core, events_out)?, tokio::spawn(listening), events_in.clone())
@@ -189,25 +176,7 @@ impl Node {
         };
         spawn_audit(reader.clone(), report.clone())?;
         let desk = Desk::new(admission, reader.clone(), counter.clone(), desk_events, report.status());
-
-        let public = bind(setup.api).await?;
-        let operator = bind(setup.operator).await?;
-        let (api, operator_address) = (public.local_addr()?, operator.local_addr()?);
-        let (stop_api, stopped) = oneshot::channel::<()>();
-        let listeners = Listeners { public, operator: Some(operator) };
-        let config = kvitto_api::Config { tls: setup.tls, ..kvitto_api::Config::default() };
-        let serving = kvitto_api::serve(
-            config,
-            listeners,
-            desk,
-            reader.clone(),
-            report.clone(),
-            counter.notices().clone(),
-            async {
-                // Stopping without a word is stopping, too.
-                let _ = stopped.await;
-            },
-        );
+        let clients = Clients::serve(&setup, desk, &reader, &report, counter.notices()).await?;
         Ok(Self {
             network,
             swarm,
@@ -217,22 +186,19 @@ impl Node {
             report,
             reader,
             counter,
-            api,
-            operator: operator_address,
-            stop_api: Some(stop_api),
-            serving: tokio::spawn(serving),
+            clients,
             core,
         })
     }
 
     /// Where clients reach it.
     pub fn api(&self) -> SocketAddr {
-        self.api
+        self.clients.api
     }
 
     /// Where its operator reaches it.
     pub fn operator(&self) -> SocketAddr {
-        self.operator
+        self.clients.operator
     }
 
     /// Where peers reach it.
@@ -268,10 +234,7 @@ impl Node {
     /// # Errors
     /// What had ended a part before.
     pub async fn stop(mut self) -> Result<()> {
-        if let Some(stop) = self.stop_api.take() {
-            let _ = stop.send(());
-        }
-        let served = match (&mut self.serving).await.context("the API task has broken") {
+        let served = match self.clients.stop().await.context("the API task has broken") {
             Ok(Err(ServeError::NotDrained)) => {
                 tracing::warn!("open requests did not finish in time, and are cut");
                 Ok(())
@@ -296,7 +259,7 @@ impl Node {
     pub async fn failed(&mut self) -> Result<()> {
         tokio::select! {
             ended = &mut self.core => ended.context("the core has broken")??,
-            ended = &mut self.serving => ended.context("the API task has broken")?.context("the API has stopped")?,
+            ended = &mut self.clients.serving => ended.context("the API task has broken")?.context("the API has stopped")?,
         }
         bail!("a part of the node has ended")
     }
@@ -325,6 +288,72 @@ impl Deciding {
         let entries = entries.into_iter().map(|entry| entry.bytes);
         let (replica, started) = Replica::open(options, signer, entries, now(), &opened.store)?;
         Ok(Self { replica, started, journal })
+    }
+
+    fn into_core(
+        self,
+        store: SledStore,
+        network: &Network,
+        peers: &Arc<PeerTable>,
+        counter: &Counter,
+        report: &Report,
+    ) -> Core<SledStore> {
+        let Self { replica, started, journal } = self;
+        Core {
+            replica,
+            started,
+            store,
+            journal,
+            network: network.clone(),
+            peers: Arc::clone(peers),
+            counter: counter.clone(),
+            report: report.clone(),
+            tasks: Handle::current(),
+        }
+    }
+}
+
+/// What is served to clients and to the operator.
+struct Clients {
+    api: SocketAddr,
+    operator: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    serving: tokio::task::JoinHandle<Result<(), ServeError>>,
+}
+
+impl Clients {
+    async fn serve(
+        setup: &Setup,
+        desk: Desk<SledReader>,
+        reader: &SledReader,
+        report: &Report,
+        notices: &kvitto_api::Notices,
+    ) -> Result<Self> {
+        let (public, operator) = (bind(setup.api).await?, bind(setup.operator).await?);
+        let (api, operator_address) = (public.local_addr()?, operator.local_addr()?);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = kvitto_api::serve(
+            kvitto_api::Config { tls: setup.tls.clone(), ..kvitto_api::Config::default() },
+            Listeners { public, operator: Some(operator) },
+            desk,
+            reader.clone(),
+            report.clone(),
+            notices.clone(),
+            async {
+                // Stopping without a word is stopping, too.
+                let _ = stopped.await;
+            },
+        );
+        Ok(Self { api, operator: operator_address, stop: Some(stop), serving: tokio::spawn(serving) })
+    }
+
+    /// Waits until requests are drained.
+    async fn stop(&mut self) -> Result<Result<(), ServeError>, tokio::task::JoinError> {
+        if let Some(stop) = self.stop.take() {
+            // Who has stopped already does not listen.
+            let _ = stop.send(());
+        }
+        (&mut self.serving).await
     }
 }
 
