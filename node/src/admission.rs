@@ -9,9 +9,7 @@ use kvitto_ledger::execute::signer_key_bytes;
 use kvitto_ledger::{
     Checked, Envelope, KeyBytes, LedgerId, PublicKey, ReadState, Rejection, StateError, TimeMs,
 };
-
-/// Statements that become valid later than this are refused, not kept.
-const AHEAD_MS_MAX: u64 = 60_000;
+use kvitto_replica::AHEAD_MS_MAX;
 
 /// Signers' keys that are remembered; when full, it begins anew.
 const KEYS_MAX: usize = 1024;

@@ -54,7 +54,7 @@ pub use certified::is_certified;
 pub use effect::{Effect, Fault, Halt, Notice, Refusal, Verdict};
 pub use evidence::{Beginning, ConflictingHeads, Evidence};
 pub use input::{Input, Origin, Peer, ReplyToken, RequestId, TimerId, Topic, VerdictToken, VerifyTicket};
-pub use options::{MempoolLimits, Options, Standing, Timeouts};
+pub use options::{AHEAD_MS_MAX, MempoolLimits, Options, Standing, Timeouts};
 pub use replica::Replica;
 pub use signer::Signer;
 pub use status::{MemberStatus, RoundStatus, Status};

@@ -2,6 +2,9 @@
 
 use kvitto_ledger::{Genesis, Height};
 
+/// A statement may become valid this long after it is submitted, in milliseconds (RULES 5.4).
+pub const AHEAD_MS_MAX: u64 = 60_000;
+
 /// Whether this member may sign (RULES 2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {

@@ -10,6 +10,7 @@ use crate::codec::{BATCH_BYTES_MAX, Statements};
 use crate::effect::{Effect, Halt, Notice};
 use crate::input::{Origin, TimerId, Topic};
 use crate::mempool::Removed;
+use crate::options::AHEAD_MS_MAX;
 use crate::signer::Signer;
 
 /// Local statements are collected this long into one message, in milliseconds.
@@ -19,8 +20,6 @@ const RETRY_MS: u64 = 1_000;
 /// Statements looked at each time, and their bytes: executing one of the longest takes milliseconds.
 const RETRY_COUNT: usize = 64;
 const RETRY_BYTES: usize = 512 * 1024;
-/// A statement may become valid this long after it is submitted, in milliseconds (RULES 5.4).
-const AHEAD_MS: u64 = 60_000;
 
 /// What a look at the state says of a statement that is not rejected.
 enum Admitted {
@@ -108,7 +107,7 @@ impl<S: Signer> Replica<S> {
         local: bool,
         state: &R,
     ) -> Result<Result<Admitted, Rejection>, Halt> {
-        if statement.statement().not_before.0 > self.now.0.saturating_add(AHEAD_MS) {
+        if statement.statement().not_before.0 > self.now.0.saturating_add(AHEAD_MS_MAX) {
             return Ok(Err(Rejection::StatementNotYet));
         }
         Ok(match judge(state, &self.config, self.block_time(), statement)? {
