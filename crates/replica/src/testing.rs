@@ -4,6 +4,7 @@
 //! of the replica is used, besides reading its messages, and forging them ([`Liar`]).
 
 mod cluster;
+pub mod invariants;
 mod liar;
 mod node;
 mod random;
@@ -12,7 +13,7 @@ mod witness;
 
 pub use cluster::{Cluster, Network, Wire};
 pub use liar::Liar;
-pub use node::Node;
+pub use node::{Disks, Node};
 pub use random::Random;
 pub use statements::{Statements, all_executed};
 pub use witness::Witness;

@@ -1,18 +1,22 @@
 //! The cluster: one queue of events in virtual time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
-use kvitto_ledger::execute::signer_key;
+use kvitto_ledger::execute::{ExecutedBlock, signer_key};
 use kvitto_ledger::testing::{HOUR_MS, LookUp, MemoryState, START, Watched, World};
 use kvitto_ledger::{Checked, Envelope, Height, TimeMs};
 
-use super::{Node, Random, Witness};
+use super::invariants::Seen;
+use super::witness::Place;
+use super::{Disks, Node, Random, Witness};
 use crate::codec::{BlockParts, Statements, encode_blocks};
 use crate::effect::Effect;
 use crate::input::{Input, Origin, Peer, ReplyToken, RequestId, TimerId, Topic, VerdictToken};
-use crate::options::{MempoolLimits, Options, Standing, Timeouts};
+use crate::options::{MempoolLimits, Options, Timeouts};
 use crate::replica::Replica;
+use crate::signer::Guard;
 
 /// Time after which a request counts as unanswered, in milliseconds.
 const REQUEST_TIMEOUT_MS: u64 = 10_000;
@@ -26,13 +30,15 @@ pub struct Network {
     pub loss: u64,
     /// Messages delivered twice, of a thousand.
     pub repeat: u64,
+    /// Messages of which one bit is another one when they come, of a thousand.
+    pub corrupt: u64,
 }
 
 impl Network {
     /// Messages come within 5 ms, once.
-    pub const GOOD: Self = Self { delay_ms_max: 5, loss: 0, repeat: 0 };
+    pub const GOOD: Self = Self { delay_ms_max: 5, loss: 0, repeat: 0, corrupt: 0 };
     /// One in ten lost, one in ten doubled, and up to 300 ms on the way, so the order changes.
-    pub const BAD: Self = Self { delay_ms_max: 300, loss: 100, repeat: 100 };
+    pub const BAD: Self = Self { delay_ms_max: 300, loss: 100, repeat: 100, corrupt: 0 };
 }
 
 /// A message between two nodes, for a test to change or (by emptying it) to drop.
@@ -80,6 +86,12 @@ pub struct Cluster {
     pub mempool: MempoolLimits,
     /// Changes messages on their way.
     pub tamper: Option<Tamper>,
+    /// What the disks of all members do.
+    pub disks: Disks,
+    /// How often a member died.
+    pub crashes: u64,
+    initial: MemoryState,
+    trace: DefaultHasher,
     events: BTreeMap<(TimeMs, u64), (usize, u64, Event)>,
     sequence: u64,
     asks: BTreeMap<u64, (usize, u64, RequestId)>,
@@ -96,17 +108,23 @@ impl Cluster {
     /// Members that all start from the same state.
     pub fn with_state(world: World, state: &MemoryState, seed: u64) -> Self {
         let nodes = world.members.iter().map(|keys| Node::new(state.clone(), keys.clone())).collect();
+        let mut witness = Witness::default();
+        witness.made.extend(state.changes.outcomes.keys());
         let mut cluster = Self {
             nodes,
             world,
             network: Network::GOOD,
             cut: BTreeSet::new(),
-            witness: Witness::default(),
+            witness,
             random: Random::new(seed),
             now: TimeMs(START.0 + HOUR_MS),
             timeouts: Timeouts::default(),
             mempool: MempoolLimits::default(),
             tamper: None,
+            disks: Disks::default(),
+            crashes: 0,
+            initial: state.clone(),
+            trace: DefaultHasher::new(),
             events: BTreeMap::new(),
             sequence: 0,
             asks: BTreeMap::new(),
@@ -118,22 +136,23 @@ impl Cluster {
     }
 
     /// Starts a node from its disk.
-    ///
-    /// # Panics
-    /// When the replica cannot go on from there.
     pub fn start(&mut self, index: usize) {
         let now = self.clock(index);
         let node = &mut self.nodes[index];
-        let of_guard = if node.guard.is_some() { Standing::Signing } else { Standing::Observing };
         let options = Options {
             genesis: self.world.genesis.clone(),
             member: Some(index),
-            standing: node.standing.unwrap_or(of_guard),
+            standing: node.stands(),
             timeouts: self.timeouts,
             mempool: self.mempool,
         };
         let opened = Replica::open(options, node.signer(), node.journal.clone(), now, &node.state);
-        let (replica, effects) = opened.unwrap_or_else(|halt| panic!("member {index} cannot start: {halt}"));
+        let (replica, effects) = match opened {
+            Ok(opened) => opened,
+            Err(halt) => {
+                return self.witness.violated("starts", format!("member {index} cannot start: {halt}"));
+            }
+        };
         node.replica = Some(replica);
         self.carry_out(index, effects);
         for other in 0..self.nodes.len() {
@@ -146,11 +165,40 @@ impl Cluster {
 
     /// Kills a node; part of what it had not synced may be on its disk all the same.
     pub fn kill(&mut self, index: usize) {
+        self.crashes += 1;
         let kept = self.random.below(4) as usize;
         self.nodes[index].die(kept);
+        if !self.disks.sync {
+            let lost = self.random.below(3) as usize;
+            self.nodes[index].lose_blocks(&self.initial, lost);
+        }
+        if !self.disks.journal {
+            self.nodes[index].journal.clear();
+        }
+        if !self.disks.guard {
+            self.nodes[index].guard = Some(Guard::default());
+        }
         for other in 0..self.nodes.len() {
             self.input(other, Input::PeerDown(peer(index)));
         }
+    }
+
+    /// Kills a node, and empties its disk but for the guard.
+    pub fn wipe(&mut self, index: usize) {
+        self.kill(index);
+        self.witness.wiped.insert(index);
+        self.nodes[index].lose_everything(&self.initial);
+    }
+
+    /// Stops a node for a while. What comes meanwhile waits, and its timers are late.
+    pub fn pause(&mut self, index: usize, ms: u64) {
+        let until = TimeMs(self.now.0 + ms);
+        self.nodes[index].paused_until = until.max(self.nodes[index].paused_until);
+    }
+
+    /// A number that follows from everything that members did so far, in order and time.
+    pub fn trace(&self) -> u64 {
+        self.trace.finish()
     }
 
     /// Starts a node after a while.
@@ -161,6 +209,7 @@ impl Cluster {
 
     /// A client submits to a node.
     pub fn submit(&mut self, index: usize, statement: Checked) {
+        self.witness.made.insert(statement.id());
         self.input(index, Input::Submit { statement, origin: Origin::Local });
     }
 
@@ -180,6 +229,9 @@ impl Cluster {
         loop {
             if done(self) {
                 return true;
+            }
+            if self.witness.violation.is_some() {
+                return false;
             }
             let Some(entry) = self.events.first_entry().filter(|entry| entry.key().0 <= end) else {
                 return false;
@@ -206,8 +258,13 @@ impl Cluster {
     }
 
     fn happen(&mut self, index: usize, run: u64, event: Event) {
-        if self.nodes[index].run != run {
+        let node = &self.nodes[index];
+        if node.run != run {
             return;
+        }
+        if node.paused_until > self.now {
+            let after_ms = node.paused_until.0 - self.now.0;
+            return self.schedule(after_ms, index, run, event);
         }
         match event {
             Event::Start => self.start(index),
@@ -257,6 +314,7 @@ impl Cluster {
         for effect in effects {
             if let Some(left) = &mut self.nodes[index].dies_in {
                 if *left == 0 {
+                    self.half_done(index, effect);
                     self.kill(index);
                     let after_ms = 200 + self.random.below(4000);
                     self.start_later(index, after_ms);
@@ -268,23 +326,61 @@ impl Cluster {
         }
     }
 
+    /// A node dies in the middle of an effect: what it does to the disk may have happened, as far as the disk got.
+    fn half_done(&mut self, index: usize, effect: Effect) {
+        if self.random.chance(500) {
+            return;
+        }
+        match effect {
+            Effect::Commit { block, certificate } => self.commit(index, &block, certificate),
+            // The journal comes before the guard.
+            Effect::Sync => self.nodes[index].sync_journal(),
+            Effect::ResetJournal => self.nodes[index].reset_journal(),
+            _ => {}
+        }
+    }
+
+    fn commit(&mut self, index: usize, block: &ExecutedBlock, certificate: Arc<[u8]>) {
+        let node = &mut self.nodes[index];
+        node.state.commit(block);
+        node.certificates.push(certificate);
+        self.observe(|witness, place| witness.committed(index, block, place));
+    }
+
+    /// Shows the witness something.
+    fn observe(&mut self, show: impl FnOnce(&mut Witness, Place<'_>)) {
+        let place = Place { now: self.now, world: &self.world, nodes: &self.nodes };
+        show(&mut self.witness, place);
+    }
+
+    fn note(&mut self, index: usize, what: &[u8]) {
+        (self.now.0, index, what).hash(&mut self.trace);
+    }
+
     fn carry_out_one(&mut self, index: usize, effect: Effect) {
         let run = self.nodes[index].run;
+        match &effect {
+            Effect::Publish { bytes, .. } | Effect::Push { bytes, .. } | Effect::Reply { bytes, .. } => {
+                self.note(index, bytes);
+            }
+            Effect::Request { bytes, .. } => self.note(index, bytes),
+            Effect::Commit { block, .. } => self.note(index, &block.id.0),
+            Effect::PublishCheckpoint { note, .. } => self.note(index, note.as_bytes()),
+            _ => {}
+        }
         let node = &mut self.nodes[index];
         match effect {
             Effect::Journal(entry) => node.unsynced.push(entry.to_vec()),
             Effect::Sync => {
-                let unsynced = std::mem::take(&mut node.unsynced);
-                node.journal.extend(unsynced);
+                if self.disks.sync {
+                    node.sync_journal();
+                }
                 if let Some(replica) = &mut node.replica {
                     replica.signer_mut().sync();
                     node.guard = Some(replica.signer().synced().clone());
                 }
             }
-            Effect::ResetJournal => {
-                node.journal.clear();
-                node.unsynced.clear();
-            }
+            Effect::ResetJournal => node.reset_journal(),
             Effect::Publish { topic, bytes } => self.publish(index, topic, &bytes),
             Effect::Push { to, bytes } => {
                 for to in to {
@@ -314,20 +410,18 @@ impl Cluster {
                 self.schedule(after_ms, index, run, Event::Input(Input::Verified { ticket, statements }));
             }
             Effect::Commit { block, certificate } => {
-                node.state.commit(&block);
-                node.certificates.push(certificate);
-                self.witness.committed(index, &block.header, block.id, self.now);
+                self.commit(index, &block, certificate);
                 let after_ms = self.random.below(3);
                 self.schedule(after_ms, index, run, Event::Input(Input::Committed));
             }
             Effect::PublishCheckpoint { height, note, .. } => {
-                assert!(height <= node.height(), "a checkpoint is of a committed block");
-                if !self.witness.liars.contains(&index) {
-                    self.witness.published(&note, self.world.genesis.config.quorum(), self.now);
-                }
-                node.published = Some((height, note));
+                node.published = Some((height, Arc::clone(&note)));
+                self.observe(|witness, place| witness.published(index, height, &note, place));
             }
-            Effect::Final { height, statements } => self.finish(index, height, &statements),
+            Effect::Final { height, statements } => {
+                node.finals.extend(statements.iter().copied());
+                self.observe(|witness, place| witness.is_final(index, height, &statements, place));
+            }
             Effect::Notice { statement, notice } => node.notices.push((statement, notice)),
             Effect::SetTimer { id, after_ms } => {
                 let set = self.sequence + 1;
@@ -337,34 +431,20 @@ impl Cluster {
             Effect::CancelTimer(id) => {
                 node.timers.remove(&id);
             }
-            Effect::Evidence(evidence) => node.evidence.push(evidence),
+            Effect::Evidence(evidence) => {
+                self.observe(|witness, place| witness.see(&Seen::Accused { evidence: &evidence }, place));
+                self.nodes[index].evidence.push(evidence);
+            }
             Effect::Report { fault, .. } => node.faults.push(fault),
             Effect::Halt(halt) => node.halted = Some(halt),
             Effect::Verdict { .. } => {}
         }
     }
 
-    /// Final means: a quorum has the block durably, and the node's own checkpoint covers it.
-    fn finish(&mut self, index: usize, height: Height, statements: &[kvitto_ledger::StatementId]) {
-        let durable = self.nodes.iter().filter(|node| node.height() >= height).count();
-        let quorum = self.world.genesis.config.quorum();
-        assert!(durable + self.witness.liars.len() >= quorum, "final at {height} with {durable} members");
-        let node = &mut self.nodes[index];
-        assert!(node.published.as_ref().is_some_and(|(published, _)| *published >= height));
-        for statement in statements {
-            let executed = node.state.changes.outcomes[statement].height;
-            assert!(executed <= height);
-            let before = *self.witness.finals.entry(*statement).or_insert(executed);
-            assert_eq!(before, executed, "final stays final");
-            node.finals.insert(*statement);
-        }
-    }
-
     fn publish(&mut self, index: usize, topic: Topic, bytes: &[u8]) {
-        let key = self.nodes[index].keys.consensus.public().bytes().0;
         match topic {
-            Topic::Consensus => self.witness.consensus(index, bytes, &key),
-            Topic::Cosignatures => self.witness.cosignature(index, bytes),
+            Topic::Consensus => self.observe(|witness, place| witness.consensus(index, bytes, place)),
+            Topic::Cosignatures => self.observe(|witness, place| witness.cosignature(index, bytes, place)),
             Topic::Statements => {}
         }
         for to in (0..self.nodes.len()).filter(|to| *to != index) {
@@ -406,6 +486,10 @@ impl Cluster {
         }
         if bytes.is_empty() || self.cut.contains(&(from, to)) || self.random.chance(self.network.loss) {
             return;
+        }
+        if self.network.corrupt > 0 && self.random.chance(self.network.corrupt) {
+            let bit = self.random.below(8 * bytes.len() as u64);
+            bytes[bit as usize / 8] ^= 1 << (bit % 8);
         }
         let copies = if self.random.chance(self.network.repeat) { 2 } else { 1 };
         let run = self.nodes[to].run;

@@ -9,7 +9,9 @@ use kvitto_merkle::note::cosignature_message;
 use malachitebft_core_types::{NilOrVal, Round, SignedMessage, VoteType};
 
 use super::{Cluster, cluster::peer};
-use crate::codec::{BodyMessage, CosignatureMessage, Request, encode_proposal, encode_vote};
+use crate::codec::{
+    BodyMessage, ConsensusMessage, CosignatureMessage, Request, encode_proposal, encode_vote,
+};
 use crate::engine::context::{Address, Height, Proposal, Value, Vote};
 use crate::input::{Input, ReplyToken, Topic, VerdictToken};
 use crate::signer::{Head, Point, Step};
@@ -73,6 +75,16 @@ impl Liar {
         };
         let signature = self.keys.consensus.sign(&proposal.sign_bytes(&self.ledger));
         encode_proposal(&SignedMessage::new(proposal, signature))
+    }
+
+    /// What a proposal is about: its point and the header that it names. `None` for any other message.
+    pub fn read_proposal(bytes: &[u8]) -> Option<(Point, Header)> {
+        match ConsensusMessage::decode(bytes).ok()? {
+            ConsensusMessage::Proposal(proposal) => {
+                Some((proposal.point(), Header::clone(proposal.value.header())))
+            }
+            _ => None,
+        }
     }
 
     /// A cosignature of any tree, at any time.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kvitto_ledger::testing::{MemberKeys, MemoryState};
-use kvitto_ledger::{Did, Height, StatementId};
+use kvitto_ledger::{Did, Height, StatementId, TimeMs};
 
 use crate::effect::{Fault, Halt, Notice};
 use crate::evidence::Evidence;
@@ -12,6 +12,23 @@ use crate::input::{RequestId, TimerId};
 use crate::options::Standing;
 use crate::replica::Replica;
 use crate::signer::{Guard, MemorySigner};
+
+/// What the disks of all members do. A promise that holds without one of these was not tested.
+#[derive(Clone, Copy, Debug)]
+pub struct Disks {
+    /// The journal survives a crash.
+    pub journal: bool,
+    /// What was synced survives a crash; otherwise the last blocks and everything journaled since may be gone.
+    pub sync: bool,
+    /// The guard survives a crash.
+    pub guard: bool,
+}
+
+impl Default for Disks {
+    fn default() -> Self {
+        Self { journal: true, sync: true, guard: true }
+    }
+}
 
 /// A node: what is in memory, and what is on disk.
 pub struct Node {
@@ -35,6 +52,10 @@ pub struct Node {
     pub clock_ahead_ms: i64,
     /// The rules break on this organisation, as on a defect in them.
     pub breaks_on: Option<Did>,
+    /// It does nothing before this time.
+    pub paused_until: TimeMs,
+    /// The newest block that it had acknowledged, or may be locked on, when its store was lost.
+    lost: Option<Height>,
     /// It dies before this many more effects are carried out.
     pub dies_in: Option<u64>,
     /// Local statements that it was told are final.
@@ -67,6 +88,8 @@ impl Node {
             published: None,
             clock_ahead_ms: 0,
             breaks_on: None,
+            paused_until: TimeMs(0),
+            lost: None,
             dies_in: None,
             finals: BTreeSet::new(),
             notices: Vec::new(),
@@ -98,10 +121,53 @@ impl Node {
         self.replica = None;
         self.run += 1;
         self.dies_in = None;
+        self.paused_until = TimeMs(0);
         self.timers.clear();
         self.asked.clear();
         self.journal.extend(self.unsynced.drain(..).take(kept));
         self.unsynced.clear();
+    }
+
+    pub(super) fn sync_journal(&mut self) {
+        let unsynced = std::mem::take(&mut self.unsynced);
+        self.journal.extend(unsynced);
+    }
+
+    pub(super) fn reset_journal(&mut self) {
+        self.journal.clear();
+        self.unsynced.clear();
+    }
+
+    /// Everything on disk is gone but the guard, which lies elsewhere.
+    pub(super) fn lose_everything(&mut self, initial: &MemoryState) {
+        let guard = self.guard.as_ref();
+        let had = guard.and_then(Guard::committed).max(guard.and_then(Guard::precommitted));
+        self.lost = had.max(Some(self.height())).max(self.lost);
+        self.lose_blocks(initial, self.state.blocks.len());
+        self.journal.clear();
+        self.published = None;
+    }
+
+    /// The last blocks are gone, though they had been acknowledged.
+    pub(super) fn lose_blocks(&mut self, initial: &MemoryState, count: usize) {
+        let kept = self.state.blocks.len().saturating_sub(count).max(initial.blocks.len());
+        if kept == self.state.blocks.len() {
+            return;
+        }
+        let mut state = initial.clone();
+        self.state.blocks[initial.blocks.len()..kept].iter().for_each(|block| state.commit(block));
+        self.state = state;
+        self.certificates.truncate(kept);
+    }
+
+    /// How it stands when it starts.
+    pub(super) fn stands(&self) -> Standing {
+        let of_disk = match (&self.guard, self.lost) {
+            (None, _) => Standing::Observing,
+            (Some(_), Some(lost)) if lost > self.height() => Standing::CatchingUp(lost),
+            (Some(_), _) => Standing::Signing,
+        };
+        self.standing.unwrap_or(of_disk)
     }
 
     pub(super) fn signer(&self) -> MemorySigner {
