@@ -1,7 +1,10 @@
 //! Everything that crosses crates. `README.md` beside this crate's manifest says what each suite proves and how to repeat a seed.
 //!
 //! [`sim`] is a simulation of whole nodes under every fault that can be drawn from a seed; `--bin sim` runs many.
+//! [`mutants`] plants bugs in a copy of the sources, which simulation and tests must notice.
 //! [`world`] is a ledger with real nodes in this process, on which tests act through the command line like anyone else.
+
+pub mod mutants;
 
 pub mod world;
 

@@ -1,9 +1,10 @@
 //! Clients of a simulated ledger: an accreditor and schools that act, and some that try what they may not.
 
 use kvitto_ledger::scope::Role;
-use kvitto_ledger::statement::Body;
+use kvitto_ledger::statement::body::StatusCode;
+use kvitto_ledger::statement::{Body, StatusItem, StatusTarget};
 use kvitto_ledger::testing::{Actor, Ledger, commitment};
-use kvitto_ledger::{Checked, Commitment, TimeMs};
+use kvitto_ledger::{Checked, Commitment, Position, TimeMs};
 use kvitto_merkle::status::StatusValue;
 use kvitto_replica::testing::{Cluster, Random};
 
@@ -49,7 +50,7 @@ impl Clients {
         self.ledger.clock = cluster.now;
         self.made += 1;
         let random = &mut cluster.random;
-        let kind = if wish == Wish::Must { random.below(5) } else { random.below(16) };
+        let kind = if wish == Wish::Must { random.below(5) } else { random.below(18) };
         let (signer, body) = self.body(kind, random);
         let must = kind < 5;
         let mut statement = self.ledger.statement(body);
@@ -93,8 +94,21 @@ impl Clients {
             ),
             // Nobody has accredited it.
             8 => (stranger.clone(), stranger.anchors(self.new_commitments(random)).into()),
-            // Not its own.
-            9 => (academy.clone(), academy.sets(StatusValue::Revoked, [pick(&self.anchored, random)]).into()),
+            // Not its own, perhaps.
+            9 => {
+                let target = StatusTarget::Position(Position(random.below(40)));
+                let item = StatusItem { target, status: StatusCode(status), successor: None };
+                (academy.clone(), academy.changes([item]).into())
+            }
+            // What is there already, perhaps, and something new.
+            12 => {
+                let known = [pick(&self.others, random), commitment(1_000 * self.made)];
+                self.others.push(known[1]);
+                (academy.clone(), academy.anchors(known).into())
+            }
+            13 => {
+                (academy.clone(), academy.sets(StatusValue::Revoked, [pick(&self.anchored, random)]).into())
+            }
             10 => {
                 let old = pick(&self.anchored, random);
                 let new = pick(&self.anchored, random);

@@ -21,7 +21,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use kvitto_replica::Fault;
 use kvitto_replica::testing::invariants::Violation;
-use kvitto_replica::testing::{Cluster, Disks};
+use kvitto_replica::testing::{Cluster, Disks, Node};
 
 pub use attack::Strategy;
 
@@ -166,13 +166,21 @@ impl Simulation {
             }
             self.pass(1_000);
         }
+        let missing = self.clients.must.iter().filter(|statement| {
+            let executed = |node: &Node| node.state.changes.outcomes.contains_key(&statement.id());
+            !self.cluster.nodes[self.honest()].iter().all(executed)
+                || !self.cluster.nodes[0].is_final(&statement.id())
+        });
+        let missing: Vec<_> = missing.map(|statement| statement.statement().body.kind()).collect();
         let stand: Vec<_> = self
             .cluster
             .nodes
             .iter()
             .map(|node| (node.height(), node.replica.as_ref().map(|replica| replica.status())))
             .collect();
-        self.cluster.witness.violated("goes on", format!("nothing is decided after healing: {stand:?}"));
+        self.cluster
+            .witness
+            .violated("goes on", format!("{missing:?} are not final after healing: {stand:?}"));
     }
 
     /// After the end: nobody has stopped or fallen silent, and everything acknowledged can be proved.

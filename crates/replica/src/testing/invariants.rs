@@ -110,6 +110,14 @@ pub struct Scene<'a> {
     pub off: &'a BTreeSet<usize>,
 }
 
+impl Scene<'_> {
+    /// Members of whom at least one honest one is among every two such groups: more than two thirds.
+    fn quorum(&self) -> usize {
+        let members = self.nodes.len();
+        (0..=members).find(|count| 3 * count > 2 * members).unwrap_or(members)
+    }
+}
+
 /// Something that must hold.
 pub trait Invariant {
     /// Its name, as tables and failures show it.

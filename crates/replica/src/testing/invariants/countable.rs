@@ -30,7 +30,7 @@ impl Invariant for Countable {
         };
         let lines = note.signatures().iter().filter(|line| counts(line.signature()).is_some());
         let signers: BTreeSet<_> = lines.map(|line| line.name().as_str()).collect();
-        let quorum = scene.world.genesis.config.quorum();
+        let quorum = scene.quorum();
         ensure(signers.len() >= quorum, || {
             format!("member {member} publishes with {} that count", signers.len())
         })

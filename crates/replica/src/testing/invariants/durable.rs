@@ -18,7 +18,7 @@ impl Invariant for Durable {
             node.height() >= *height || scene.liars.contains(index) || scene.wiped.contains(index)
         };
         let count = scene.nodes.iter().enumerate().filter(has).count();
-        let quorum = scene.world.genesis.config.quorum();
+        let quorum = scene.quorum();
         ensure(count >= quorum, || format!("final at {height} with {count} members"))?;
         let published = scene.nodes[*member].published.as_ref().map(|(published, _)| *published);
         ensure(published >= Some(*height), || format!("final at {height}, published is {published:?}"))

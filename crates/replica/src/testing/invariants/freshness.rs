@@ -45,7 +45,7 @@ impl Freshness {
     fn check(&self, height: Height, scene: &Scene<'_>) -> Result<(), String> {
         let times = &self.cosigned[&height];
         let told = self.told.range(height.next()..).map(|(_, told)| *told).min();
-        let (Some(told), quorum) = (told, scene.world.genesis.config.quorum()) else { return Ok(()) };
+        let (Some(told), quorum) = (told, scene.quorum()) else { return Ok(()) };
         // A liar cosigns whatever is wanted, and so may a clock that is far off.
         let mut best: Vec<u64> = times.values().copied().collect();
         best.extend(scene.liars.union(scene.off).map(|_| u64::MAX));

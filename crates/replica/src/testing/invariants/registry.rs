@@ -1,13 +1,13 @@
 //! Who may do what, as the records of the log tell it: a second, plain reading that shares nothing with the rules' own state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kvitto_ledger::genesis::Root;
 use kvitto_ledger::ids::AccreditationId;
 use kvitto_ledger::keys::thumbprint;
 use kvitto_ledger::record::AccreditationRecord;
 use kvitto_ledger::scope::{ANY, Role};
-use kvitto_ledger::{Did, KeyBytes, KeyId, Position, RecordBody, TimeMs};
+use kvitto_ledger::{Commitment, Did, KeyBytes, KeyId, Position, RecordBody, TimeMs};
 use kvitto_merkle::status::StatusValue;
 
 use super::ensure;
@@ -22,6 +22,7 @@ pub(super) struct Registry {
     statuses: BTreeMap<Position, StatusValue>,
     /// Who anchored what stands at a position, and under which accreditation.
     anchored: BTreeMap<Position, (Did, AccreditationId)>,
+    commitments: BTreeSet<(Did, Commitment)>,
 }
 
 impl Registry {
@@ -84,6 +85,8 @@ impl Registry {
                 ensure(types.contains(&record.credential_type) || types.contains(ANY), || {
                     format!("{} is not accredited for {}", record.issuer, record.credential_type)
                 })?;
+                let is_new = self.commitments.insert((record.issuer, record.commitment));
+                ensure(is_new, || format!("{} anchors {} again", record.issuer, record.commitment))?;
                 self.anchored.insert(record.position, (record.issuer, record.accreditation));
             }
             RecordBody::Status(record) => {

@@ -1,7 +1,7 @@
 //! Validity: every record has a cause that was allowed: a statement that a client made, in its block, signed by a key that the
 //! log names for its signer, who was accredited for it then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kvitto_ledger::execute::ExecutedBlock;
@@ -15,6 +15,7 @@ use super::{Invariant, Scene, Seen, ensure, plain};
 pub(super) struct Validity {
     blocks: usize,
     registry: Option<Registry>,
+    executed: BTreeSet<StatementId>,
 }
 
 impl Invariant for Validity {
@@ -28,13 +29,19 @@ impl Invariant for Validity {
         let registry = self.registry.get_or_insert_with(|| Registry::with_roots(roots));
         for block in plain::unseen(&mut self.blocks, scene, *member, block) {
             let height = block.header.height;
-            look_at(registry, block, scene).map_err(|detail| format!("block {height}: {detail}"))?;
+            look_at(registry, &mut self.executed, block, scene)
+                .map_err(|detail| format!("block {height}: {detail}"))?;
         }
         Ok(())
     }
 }
 
-fn look_at(registry: &mut Registry, block: &ExecutedBlock, scene: &Scene<'_>) -> Result<(), String> {
+fn look_at(
+    registry: &mut Registry,
+    executed: &mut BTreeSet<StatementId>,
+    block: &ExecutedBlock,
+    scene: &Scene<'_>,
+) -> Result<(), String> {
     let mut signers: BTreeMap<StatementId, Did> = BTreeMap::new();
     let mut envelopes = BTreeMap::new();
     for bytes in &block.body.0 {
@@ -42,8 +49,11 @@ fn look_at(registry: &mut Registry, block: &ExecutedBlock, scene: &Scene<'_>) ->
             Envelope::decode(Arc::clone(bytes), &scene.world.ledger_id).map_err(|error| error.to_string())?;
         let id = envelope.id();
         ensure(scene.made.contains(&id), || format!("no client made {id}"))?;
-        let again = envelopes.insert(id, envelope);
-        ensure(again.is_none(), || format!("{id} is twice in it"))?;
+        ensure(executed.insert(id), || format!("{id} is executed again"))?;
+        let statement = envelope.statement();
+        let window = statement.not_before..=statement.not_after;
+        ensure(window.contains(&block.header.time), || format!("{id} is executed outside of its time"))?;
+        envelopes.insert(id, envelope);
     }
     for leaf in &block.leaves {
         let record = Record::decode(leaf).map_err(|error| error.to_string())?;
