@@ -249,7 +249,7 @@ impl<S: Store> Core<S> {
                 pending.timers.set(id, Instant::now(), Duration::from_millis(after_ms));
             }
             Effect::CancelTimer(id) => pending.timers.cancel(id),
-            Effect::Evidence(evidence) => self.report.evidence(&evidence)?,
+            Effect::Evidence(evidence) => self.report.keep_evidence(&evidence)?,
             Effect::Report { peer, fault } => {
                 let peer = peer.map_or("nobody", |peer| self.peers.name(peer));
                 tracing::warn!(peer, %fault, "fault");

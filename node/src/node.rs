@@ -157,7 +157,7 @@ impl Node {
             Arc::clone(&peers),
             setup.data.join("evidence"),
             reader.failure(),
-        );
+        )?;
         let admission = Admission::new(setup.genesis.ledger_id(), reader.clone());
         let (core, listening, desk_events) = match deciding {
             Some(deciding) => {

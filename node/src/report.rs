@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Result;
-use kvitto_api::{Diagnosis, Health, NodeInfo, Peer, Peers, Severity};
+use kvitto_api::{Diagnosis, Dossier, Health, NodeInfo, Peer, Peers, Severity};
 use kvitto_ledger::genesis::quorum;
 use kvitto_ledger::{Genesis, LedgerId, TimeMs};
 use kvitto_network::Network;
@@ -53,7 +53,10 @@ pub enum Audit {
 }
 
 impl Report {
-    /// Speaks for `member`; writes evidence of misbehaviour into `evidence_folder`. A `store_failure` is one of health.
+    /// Speaks for `member`; keeps evidence of misbehaviour in `evidence_folder`. A `store_failure` is one of health.
+    ///
+    /// # Errors
+    /// When that folder cannot be read.
     pub fn new(
         genesis: &Genesis,
         member: String,
@@ -61,21 +64,21 @@ impl Report {
         peers: Arc<PeerTable>,
         evidence_folder: PathBuf,
         store_failure: FirstFailure,
-    ) -> Self {
-        Self(Arc::new(Inner {
+    ) -> Result<Self> {
+        Ok(Self(Arc::new(Inner {
             origin: genesis.origin.clone(),
             ledger_id: genesis.ledger_id(),
             member,
             members: genesis.config.members.len(),
             network,
             peers,
-            evidence: EvidenceFolder::new(evidence_folder, genesis),
+            evidence: EvidenceFolder::open(evidence_folder, genesis)?,
             status: watch::Sender::new(None),
             audit: watch::Sender::default(),
             health: watch::Sender::new(Health::default()),
             store_failure,
             disk_full: OnceLock::new(),
-        }))
+        })))
     }
 
     /// The replica's status, as it changes; `None` before its first word.
@@ -86,6 +89,11 @@ impl Report {
     /// How far the audit of the store is.
     pub fn audit(&self) -> watch::Receiver<Audit> {
         self.0.audit.subscribe()
+    }
+
+    /// How many pieces of evidence against members there are.
+    pub fn evidence_count(&self) -> watch::Receiver<usize> {
+        self.0.evidence.dossier().count()
     }
 
     /// The audit of the store has ended.
@@ -106,7 +114,7 @@ impl Report {
     }
 
     /// Keeps evidence against a member.
-    pub(crate) fn evidence(&self, evidence: &Evidence) -> Result<()> {
+    pub(crate) fn keep_evidence(&self, evidence: &Evidence) -> Result<()> {
         self.0.evidence.keep(evidence)
     }
 
@@ -221,6 +229,10 @@ impl Peers for Report {
         }
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         findings
+    }
+
+    fn evidence(&self) -> Dossier {
+        self.0.evidence.dossier().clone()
     }
 
     fn health(&self) -> watch::Receiver<Health> {

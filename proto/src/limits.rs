@@ -7,6 +7,9 @@ pub const WATCH_CREDENTIALS_MAX: usize = 256;
 /// Most leaves of one `GetEntries`.
 pub const ENTRIES_MAX: u32 = 4096;
 
+/// Most answers of one `ListEvidence`.
+pub const EVIDENCE_PAGE_MAX: u32 = 200;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -19,6 +22,7 @@ mod tests {
             assert!(statuses.contains(&format!("// 1 to {count} credentials")));
         }
         let entries = format!("1 to {},{:03};", ENTRIES_MAX / 1000, ENTRIES_MAX % 1000);
-        assert!(include_str!("../kvitto/v1/log.proto").contains(&entries));
+        let log = include_str!("../kvitto/v1/log.proto");
+        assert!(log.contains(&entries) && log.contains(&format!("Most answers: 1 to {EVIDENCE_PAGE_MAX};")));
     }
 }

@@ -66,17 +66,10 @@ impl World {
     /// # Errors
     /// When the words are no command.
     pub async fn kvitto(&self, member: usize, key: &Path, words: &[&str]) -> Result<Ended> {
-        let (node, key, trust) = (self.cluster.url(member), key.display(), self.sandbox.trust_file());
-        let mut line: Vec<String> = ["kvitto", "--json", "--node", &node].map(str::to_owned).to_vec();
-        line.extend(["--key".into(), key.to_string(), "--trust".into(), trust.display().to_string()]);
-        line.extend(words.iter().map(|word| (*word).to_owned()));
-        let cli = Cli::try_parse_from(&line)?;
-        let printed = Printed::default();
-        let mut output = Output::new(true, Box::new(printed.clone()), Box::new(printed.clone()), false);
-        let exit = kvitto_cli::run(&cli, &mut output).await;
-        let printed = printed.text();
-        let result = serde_json::from_str(&printed).unwrap_or(Value::Null);
-        Ok(Ended { exit, result, printed })
+        let (node, key) = (self.cluster.url(member), key.display().to_string());
+        let trust = self.sandbox.trust_file().display().to_string();
+        let line = ["--node", &node, "--key", &key, "--trust", &trust];
+        kvitto(&[&line[..], words].concat()).await
     }
 
     /// As [`World::kvitto`], for a command that must succeed.
@@ -110,6 +103,20 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Runs `kvitto` with these words.
+///
+/// # Errors
+/// When the words are no command.
+pub async fn kvitto(words: &[&str]) -> Result<Ended> {
+    let cli = Cli::try_parse_from(["kvitto", "--json"].iter().chain(words))?;
+    let printed = Printed::default();
+    let mut output = Output::new(true, Box::new(printed.clone()), Box::new(printed.clone()), false);
+    let exit = kvitto_cli::run(&cli, &mut output).await;
+    let printed = printed.text();
+    let result = serde_json::from_str(&printed).unwrap_or(Value::Null);
+    Ok(Ended { exit, result, printed })
 }
 
 /// What a command has printed.

@@ -9,6 +9,7 @@
 //!      ▲                                 │
 //!      └───────── Notices ◄──────────────┘         what was committed, dropped, published: waiting is by event
 //!  Status, Registry, Log ──► Read                  as of a published block, never "the newest row"
+//!      └──► Dossier                                 evidence against members, each piece checked
 //!  Operator ──► Peers                              on its own loopback listener
 //! ```
 //!
@@ -18,6 +19,7 @@ mod anchoring;
 mod config;
 mod connections;
 mod context;
+mod dossier;
 mod guard;
 mod health;
 mod log;
@@ -36,6 +38,7 @@ mod submit_stream;
 pub mod testing;
 
 pub use config::{Config, ConfigError, Tls};
+pub use dossier::{Dossier, Exhibit, NotKept};
 pub use node::{Admitted, Diagnosis, Health, NodeInfo, Peer, Peers, Rejected, Severity, Submit, SubmitError};
 pub use notices::{Notice, Notices};
 pub use reason::{Reason, code_of};

@@ -1,30 +1,35 @@
-//! `LogService`: checkpoints, leaves and proofs of the published log.
+//! `LogService`: checkpoints, leaves and proofs of the published log, and evidence.
 
 use std::sync::Arc;
 
 use futures::stream;
 use kvitto_ledger::LeafIndex;
+use kvitto_merkle::Hash;
 use kvitto_proto::convert::hash_bytes;
-use kvitto_proto::limits::ENTRIES_MAX;
+use kvitto_proto::limits::{ENTRIES_MAX, EVIDENCE_PAGE_MAX};
 use kvitto_proto::v1::log_service_server::LogService;
 use kvitto_proto::v1::{
-    GetCheckpointRequest, GetCheckpointResponse, GetConsistencyProofRequest, GetConsistencyProofResponse,
-    GetEntriesRequest, GetEntriesResponse, GetInclusionProofRequest, GetInclusionProofResponse,
-    WatchCheckpointsRequest, WatchCheckpointsResponse,
+    EvidenceSummary, GetCheckpointRequest, GetCheckpointResponse, GetConsistencyProofRequest,
+    GetConsistencyProofResponse, GetEntriesRequest, GetEntriesResponse, GetEvidenceRequest,
+    GetEvidenceResponse, GetInclusionProofRequest, GetInclusionProofResponse, ListEvidenceRequest,
+    ListEvidenceResponse, WatchCheckpointsRequest, WatchCheckpointsResponse,
 };
 use kvitto_storage::prove::{consistency, inclusion};
 use kvitto_storage::{Published, Read};
 use tonic::{Request, Response, Status};
 
 use crate::context::Context;
+use crate::dossier::{Dossier, Exhibit};
 use crate::moment::checkpoint;
 use crate::reason::{Reason, refuse, store_failed};
 use crate::status::Answers;
 
 const ENTRIES_DEFAULT: u32 = 256;
+const EVIDENCE_PAGE_DEFAULT: u32 = 50;
 const ENTRIES_BYTES_MAX: usize = 1024 * 1024;
 
 pub(crate) struct Log<R> {
+    pub(crate) evidence: Dossier,
     pub(crate) context: Arc<Context<R>>,
 }
 
@@ -131,4 +136,41 @@ impl<R: Read> LogService for Log<R> {
         let proof = proof.map_err(|_| refuse(Reason::TreeSize))?;
         Ok(Response::new(GetConsistencyProofResponse { path: hash_bytes(proof.hashes()) }))
     }
+
+    async fn list_evidence(
+        &self,
+        request: Request<ListEvidenceRequest>,
+    ) -> Result<Response<ListEvidenceResponse>, Status> {
+        let ListEvidenceRequest { page_size, after } = request.into_inner();
+        let count = match page_size {
+            0 => EVIDENCE_PAGE_DEFAULT,
+            1..=EVIDENCE_PAGE_MAX => page_size,
+            _ => return Err(refuse(Reason::PageSize)),
+        };
+        let after = if after.is_empty() { None } else { Some(evidence_id(&after)?) };
+        let mut page = self.evidence.page(after, count as usize + 1);
+        let more = page.len() > count as usize;
+        page.truncate(count as usize);
+        let summary = |(id, exhibit): (Hash, Exhibit)| EvidenceSummary {
+            evidence_id: bytes::Bytes::copy_from_slice(&id.0),
+            kind: exhibit.kind.to_owned(),
+            members: exhibit.members,
+            file_bytes: u32::try_from(exhibit.file.len()).unwrap_or(u32::MAX),
+        };
+        Ok(Response::new(ListEvidenceResponse { evidence: page.into_iter().map(summary).collect(), more }))
+    }
+
+    async fn get_evidence(
+        &self,
+        request: Request<GetEvidenceRequest>,
+    ) -> Result<Response<GetEvidenceResponse>, Status> {
+        let id = evidence_id(&request.into_inner().evidence_id)?;
+        let exhibit = self.evidence.exhibit(&id).ok_or_else(|| refuse(Reason::EvidenceUnknown))?;
+        Ok(Response::new(GetEvidenceResponse { file: exhibit.file }))
+    }
+}
+
+#[allow(clippy::result_large_err, reason = "tonic's own error")]
+fn evidence_id(bytes: &[u8]) -> Result<Hash, Status> {
+    bytes.try_into().map(Hash).map_err(|_| refuse(Reason::EvidenceId))
 }

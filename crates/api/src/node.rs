@@ -9,6 +9,8 @@ use kvitto_ledger::{Checked, Height, LedgerId, Rejection, StatementId, TimeMs};
 use thiserror::Error;
 use tokio::sync::watch;
 
+use crate::dossier::Dossier;
+
 /// Takes statements into the node. Decoding, checking the signature and judging happen behind it.
 ///
 /// *Idempotence.* A statement that was executed before is [`Admitted::Executed`], however often and whenever it comes, also
@@ -85,6 +87,9 @@ pub trait Peers: Clone + Send + Sync + 'static {
 
     /// The node's checks of itself, worst first.
     fn diagnose(&self) -> impl Future<Output = Vec<Diagnosis>> + Send;
+
+    /// The evidence against members that the node has.
+    fn evidence(&self) -> Dossier;
 
     /// Whether reads and writes work; changes are seen by health checks at once.
     fn health(&self) -> watch::Receiver<Health>;

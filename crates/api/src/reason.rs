@@ -54,6 +54,7 @@ reasons! {
     BatchSize = "BATCH_SIZE", InvalidArgument, "the number of credentials asked about is within the call's bounds";
     PageSize = "PAGE_SIZE", InvalidArgument, "the number of answers asked for is within the call's bounds";
     CursorInvalid = "CURSOR_INVALID", InvalidArgument, "a cursor is that of an earlier page of the same listing";
+    EvidenceId = "EVIDENCE_ID", InvalidArgument, "an evidence id has 32 bytes";
     AtUnknown = "AT_UNKNOWN", OutOfRange, "the moment asked about is not before block 0; a height or tree size is not beyond the newest checkpoint, and a tree size is that of a block's end";
     TreeSize = "TREE_SIZE", OutOfRange, "a tree has at least one leaf and at most as many as the newest checkpoint";
     LeafIndex = "LEAF_INDEX", OutOfRange, "a leaf's index is smaller than the tree's size";
@@ -61,6 +62,7 @@ reasons! {
     StatementUnknown = "STATEMENT_UNKNOWN", NotFound, "this node has executed the statement or has it in its mempool";
     IdentifierUnknown = "IDENTIFIER_UNKNOWN", NotFound, "the organisation is registered";
     AccreditationUnknown = "ACCREDITATION_UNKNOWN", NotFound, "the accreditation is in the registry";
+    EvidenceUnknown = "EVIDENCE_UNKNOWN", NotFound, "this node has the evidence";
     MempoolFull = "MEMPOOL_FULL", ResourceExhausted, "the mempool has no room; the same bytes may go through later";
     SignerQuota = "SIGNER_QUOTA", ResourceExhausted, "the signer has too many statements in the mempool; the same bytes may go through later";
     Overloaded = "OVERLOADED", ResourceExhausted, "the node answers as many requests as it can";

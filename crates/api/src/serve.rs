@@ -26,6 +26,7 @@ use crate::anchoring::Anchoring;
 use crate::config::{Config, ConfigError};
 use crate::connections::accept;
 use crate::context::Context;
+use crate::dossier::Dossier;
 use crate::guard::{GuardLayer, all_free};
 use crate::log::Log;
 use crate::node::{Peers, Submit};
@@ -101,7 +102,7 @@ pub async fn serve<S: Submit, R: Read, P: Peers>(
     });
     let (reporter, health_service) = tonic_health::server::health_reporter();
     let health = crate::health::report(reporter, peers.health(), draining.clone());
-    let routes = public_routes(submit, &context, health_service)?;
+    let routes = public_routes(submit, peers.evidence(), &context, health_service)?;
     let (public_guard, operator_guard) = (GuardLayer::new(&context.config), GuardLayer::new(&context.config));
     let quiet = async {
         tokio::join!(public_guard.quiet(), operator_guard.quiet());
@@ -144,6 +145,7 @@ fn check_loopback(operator: Option<&TcpListener>) -> Result<(), ServeError> {
 
 fn public_routes<S: Submit, R: Read>(
     submit: S,
+    evidence: Dossier,
     context: &Arc<Context<R>>,
     health: HealthServer<impl HealthCheck>,
 ) -> Result<Routes, ServeError> {
@@ -158,7 +160,7 @@ fn public_routes<S: Submit, R: Read>(
     let anchoring = AnchoringServiceServer::new(Anchoring { submit, context: context() });
     let registry = RegistryServiceServer::new(Registry { context: context() });
     let status = StatusServiceServer::new(Statuses { context: context() });
-    let log = LogServiceServer::new(Log { context: context() });
+    let log = LogServiceServer::new(Log { evidence, context: context() });
     Ok(Routes::new(anchoring.max_decoding_message_size(large))
         .add_service(status.max_decoding_message_size(small))
         .add_service(registry.max_decoding_message_size(small))

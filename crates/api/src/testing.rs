@@ -19,13 +19,14 @@ use kvitto_ledger::{Checked, Envelope, Height, Nonce, ReadState, Rejection, Stat
 use kvitto_merkle::note::{Cosignature, NoteSignature, SignatureType, VerifierKey, cosignature_message};
 use kvitto_merkle::{Checkpoint, Hash};
 use kvitto_storage::{MemoryDisk, MemoryStore, Published, Read, Store};
+use kvitto_verifier::TrustFile;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::{
-    Admitted, Config, Diagnosis, Health, Listeners, NodeInfo, Notices, Peer, Peers, Rejected, ServeError,
-    Severity, Submit, SubmitError, serve,
+    Admitted, Config, Diagnosis, Dossier, Health, Listeners, NodeInfo, Notices, Peer, Peers, Rejected,
+    ServeError, Severity, Submit, SubmitError, serve,
 };
 
 /// The reader of a [`MemoryNode`].
@@ -40,6 +41,7 @@ struct Inner {
     reader: Reader,
     notices: Notices,
     health: watch::Sender<Health>,
+    evidence: Dossier,
     state: Mutex<State>,
 }
 
@@ -69,11 +71,13 @@ impl MemoryNode {
     pub fn new(members: usize) -> Self {
         let world = World::new(members);
         let genesis = genesis_block(&world.genesis);
+        let evidence = Dossier::new(TrustFile::from_genesis(world.genesis.clone()).expect("a good genesis"));
         let store = MemoryStore::open(MemoryDisk::new(), &genesis, &|_, _| true).expect("memory opens");
         let node = Self(Arc::new(Inner {
             reader: store.reader(),
             notices: Notices::default(),
             health: watch::Sender::new(Health { reads: true, writes: true }),
+            evidence,
             state: Mutex::new(State {
                 store,
                 mempool: Vec::new(),
@@ -343,6 +347,10 @@ impl Peers for MemoryNode {
             message: "kept in memory".to_owned(),
             remedy: String::new(),
         }]
+    }
+
+    fn evidence(&self) -> Dossier {
+        self.0.evidence.clone()
     }
 
     fn health(&self) -> watch::Receiver<Health> {

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use kvitto_client::{Clock, system_clock};
 
 use crate::commands::{accredit, accreditation, anchor, bundle, change, did, digest, key, load, onboard};
-use crate::commands::{receipt, status, trust, verify};
+use crate::commands::{evidence, receipt, status, trust, verify};
 use crate::context::{Context, Global};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -65,6 +65,9 @@ pub enum Command {
     /// Fetch or show the trust file: which ledger, and who its members are.
     #[command(subcommand)]
     Trust(trust::TrustCommand),
+    /// List, fetch and check evidence that members contradicted themselves.
+    #[command(subcommand)]
+    Evidence(evidence::EvidenceCommand),
     /// Measure a ledger under load, beside what this machine can do at all.
     Load(load::LoadArgs),
 }
@@ -129,6 +132,7 @@ async fn dispatch(command: &Command, context: &mut Context<'_>) -> Result<Exit, 
         Command::Accredit(args) => accredit::run(args, context).await,
         Command::Accreditation(command) => accreditation::run(command, context).await,
         Command::Trust(command) => trust::run(command, context).await,
+        Command::Evidence(command) => evidence::run(command, context).await,
         Command::Load(args) => load::run(args, context).await,
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kvitto_ledger::Rejection;
 use kvitto_merkle::log::ProofError;
 use kvitto_proto::convert::{ConvertError, Refusal};
-use kvitto_verifier::ConflictingCheckpoints;
+use kvitto_verifier::{Evidence, EvidenceError};
 use thiserror::Error;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -83,7 +83,7 @@ pub enum BadAnswer {
         /// Number of leaves of both.
         size: u64,
         /// Both signed heads, for everyone to see.
-        evidence: Box<ConflictingCheckpoints>,
+        evidence: Box<Evidence>,
     },
     /// The newest checkpoint seen before and this one are not shown to be one history.
     #[error("the tree of {size} leaves is not shown to continue the tree of {seen_size} leaves seen before")]
@@ -96,6 +96,9 @@ pub enum BadAnswer {
         #[source]
         source: ProofError,
     },
+    /// What is shown as evidence proves nothing.
+    #[error("what is shown as evidence proves nothing ({})", .0.reason())]
+    NoEvidence(#[from] EvidenceError),
     /// The answer is about something else than was asked for, or contradicts its own proof.
     #[error("{0} is not what was asked for, or contradicts its proof")]
     Mismatch(&'static str),
@@ -196,6 +199,7 @@ impl BadAnswer {
             Self::Merkle { .. } => "PROOF_INVALID",
             Self::Forked { .. } => "CHECKPOINTS_CONFLICT",
             Self::Inconsistent { .. } => "CHECKPOINT_INCONSISTENT",
+            Self::NoEvidence(error) => error.reason(),
             Self::Mismatch(_) => "ANSWER_MISMATCH",
             Self::Protocol(_) => "PROTOCOL",
         }

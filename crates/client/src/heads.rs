@@ -2,9 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use kvitto_ledger::LedgerId;
 use kvitto_merkle::{Checkpoint, Note};
-use kvitto_verifier::evidence::EvidenceFormat;
-use kvitto_verifier::{ConflictingCheckpoints, Refusal, TrustFile};
+use kvitto_verifier::evidence::{ConflictingCheckpoints, Contradiction};
+use kvitto_verifier::{Evidence, Refusal, TrustFile};
 
 use crate::checkpoint::VerifiedCheckpoint;
 use crate::error::BadAnswer;
@@ -12,6 +13,7 @@ use crate::options::{CheckpointSink, Options};
 
 /// The memory of checkpoints.
 pub(crate) struct Heads {
+    ledger_id: LedgerId,
     newest: Mutex<Option<Head>>,
     sink: Option<CheckpointSink>,
 }
@@ -38,7 +40,11 @@ impl Heads {
             verified: None,
         });
         let newest = remembered.map(Head::from).into_iter().chain(closing).max_by_key(|head| head.tree.size);
-        Ok(Self { newest: Mutex::new(newest), sink: options.on_checkpoint.clone() })
+        Ok(Self {
+            ledger_id: trust.ledger_id(),
+            newest: Mutex::new(newest),
+            sink: options.on_checkpoint.clone(),
+        })
     }
 
     pub(crate) fn newest(&self) -> Option<Head> {
@@ -56,12 +62,9 @@ impl Heads {
         if seen.tree.size != tree.size || seen.tree.root == tree.root {
             return Ok(());
         }
-        let evidence = ConflictingCheckpoints {
-            format: EvidenceFormat,
-            smaller: seen.note,
-            larger: note.clone(),
-            proof: None,
-        };
+        let checkpoints = ConflictingCheckpoints { smaller: seen.note, larger: note.clone(), proof: None };
+        let contradiction = Contradiction::Checkpoints(checkpoints);
+        let evidence = Evidence { ledger_id: self.ledger_id, contradiction };
         Err(BadAnswer::Forked { size: tree.size, evidence: Box::new(evidence) })
     }
 

@@ -32,6 +32,7 @@ mod status;
 mod registry;
 
 mod checkpoint;
+mod evidence;
 mod genesis;
 mod heads;
 mod log;
@@ -46,6 +47,7 @@ mod watch;
 pub use checkpoint::VerifiedCheckpoint;
 pub use client::Client;
 pub use error::{BadAnswer, ClientError, LocalError, Unavailable};
+pub use evidence::{EvidencePage, EvidenceSummary, ProvenEvidence};
 pub use genesis::trust_as_said;
 pub use log::{ProvenEntries, ProvenLeaf};
 pub use operator::{Finding, NodeInfo, Operator, Peer, Severity};

@@ -5,16 +5,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kvitto_ledger::{HeaderId, KeyBytes, Signature};
 use kvitto_merkle::Hash;
 use kvitto_merkle::log::ConsistencyProof;
 
-use crate::codec::{ConflictingMessages, CosignatureMessage};
+use crate::codec::CosignatureMessage;
 use crate::signer::Point;
 
 /// Proofs of one kind that are kept of one member in a run.
 const PER_MEMBER_MAX: usize = 8;
 
-/// Proof that a member signed two things that contradict each other; whoever reads it checks both signatures.
+/// Proof that a member signed two things that contradict each other. Both signatures were checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Evidence {
     /// Two votes, or two proposals, for one point.
@@ -24,7 +25,7 @@ pub enum Evidence {
         /// What both say something about.
         point: Point,
         /// The messages.
-        messages: ConflictingMessages,
+        messages: Box<ConflictingMessages>,
     },
     /// Cosignatures of two trees that cannot both be the log.
     Heads {
@@ -33,6 +34,28 @@ pub enum Evidence {
         /// The cosignatures.
         heads: Box<ConflictingHeads>,
     },
+}
+
+/// Two votes or proposals of one member for one point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConflictingMessages {
+    /// The consensus key that signed both.
+    pub key: KeyBytes,
+    /// The message that came first.
+    pub first: Message,
+    /// The one that contradicts it.
+    pub second: Message,
+}
+
+/// What, beside its point, a vote or a proposal says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The header that it is for; `None`: a vote for nil.
+    pub block: Option<HeaderId>,
+    /// The round of a proposal's proof of lock.
+    pub locked_in: Option<u32>,
+    /// Over the whole.
+    pub signature: Signature,
 }
 
 /// Cosignatures of two trees that cannot both be the log.

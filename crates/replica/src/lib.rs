@@ -52,7 +52,7 @@ pub mod testing;
 
 pub use certified::is_certified;
 pub use effect::{Effect, Fault, Halt, Notice, Refusal, Verdict};
-pub use evidence::{Beginning, ConflictingHeads, Evidence};
+pub use evidence::{Beginning, ConflictingHeads, ConflictingMessages, Evidence, Message};
 pub use input::{Input, Origin, Peer, ReplyToken, RequestId, TimerId, Topic, VerdictToken, VerifyTicket};
 pub use options::{AHEAD_MS_MAX, MempoolLimits, Options, Standing, Timeouts};
 pub use replica::Replica;

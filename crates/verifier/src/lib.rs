@@ -6,10 +6,10 @@
 //!  credential file ────────────┤      │
 //!  time, max_age ──────────────┘      └─────► Refusal    nothing is proved; a stable reason
 //!
-//!  two signed heads ──► evidence ──► the members that signed both
+//!  evidence file, trust file ──► Evidence::check ──► who contradicted themselves, and how
 //! ```
 //!
-//! Pure: no I/O, no clock, no randomness, no network. The format is described in `RECEIPT.md`, with vectors, so that
+//! Pure: no I/O, no clock, no randomness, no network. The formats are described in `RECEIPT.md` and `EVIDENCE.md`, with vectors, so that
 //! anyone can write another verifier. Specifications: C2SP tlog-proof, tlog-checkpoint, tlog-cosignature; RFC 9162.
 //! Deliberately not here: making receipts, checking a credential's own seal, resolving anything.
 
@@ -27,7 +27,7 @@ pub mod evidence;
 
 mod json;
 
-pub use evidence::ConflictingCheckpoints;
+pub use evidence::{Evidence, EvidenceError};
 pub use json::JsonError;
 pub use receipt::Receipt;
 pub use refusal::Refusal;

@@ -3006,6 +3006,56 @@ pub struct GetConsistencyProofResponse {
     #[prost(bytes = "bytes", repeated, tag = "1")]
     pub path: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
 }
+/// Request of ListEvidence.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListEvidenceRequest {
+    /// Most answers: 1 to 200; 0 means 50.
+    #[prost(uint32, tag = "1")]
+    pub page_size: u32,
+    /// Id of the last one of the page before; empty for the first page.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub after: ::prost::bytes::Bytes,
+}
+/// Answer of ListEvidence.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListEvidenceResponse {
+    /// Evidence, ascending by id.
+    #[prost(message, repeated, tag = "1")]
+    pub evidence: ::prost::alloc::vec::Vec<EvidenceSummary>,
+    /// Whether there is more after the last one.
+    #[prost(bool, tag = "2")]
+    pub more: bool,
+}
+/// What a node says of its evidence.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EvidenceSummary {
+    /// SHA-256 of the file; 32 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub evidence_id: ::prost::bytes::Bytes,
+    /// `checkpoints`, `prevotes`, `precommits` or `proposals`.
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    /// The members that it is about, in alphabetical order; at least one.
+    #[prost(string, repeated, tag = "3")]
+    pub members: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Length of the file.
+    #[prost(uint32, tag = "4")]
+    pub file_bytes: u32,
+}
+/// Request of GetEvidence.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetEvidenceRequest {
+    /// SHA-256 of the file; 32 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub evidence_id: ::prost::bytes::Bytes,
+}
+/// Answer of GetEvidence.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetEvidenceResponse {
+    /// The file (`crates/verifier/EVIDENCE.md`), at most 512 KiB.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub file: ::prost::bytes::Bytes,
+}
 /// Generated client implementations.
 pub mod log_service_client {
     #![allow(
@@ -3019,7 +3069,8 @@ pub mod log_service_client {
     use tonic::codegen::http::Uri;
     /// The RFC 6962 log (SHA-256), as far as it is published. Anyone may ask.
     ///
-    /// Error of every call: UNAVAILABLE NODE_SYNCING while the node has no checkpoint with a quorum of signatures.
+    /// Error of every call but those for evidence: UNAVAILABLE NODE_SYNCING while the node has no checkpoint with a quorum of
+    /// signatures.
     #[derive(Debug, Clone)]
     pub struct LogServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -3233,6 +3284,61 @@ pub mod log_service_client {
                 .insert(GrpcMethod::new("kvitto.v1.LogService", "GetConsistencyProof"));
             self.inner.unary(req, path, codec).await
         }
+        /// The evidence that this node has of members that signed two things which contradict each other, ascending by id. None is
+        /// ever taken back. Another node may have other evidence.
+        ///
+        /// Errors: INVALID_ARGUMENT PAGE_SIZE; INVALID_ARGUMENT EVIDENCE_ID when `after` is neither empty nor 32 bytes.
+        pub async fn list_evidence(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListEvidenceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListEvidenceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/kvitto.v1.LogService/ListEvidence",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("kvitto.v1.LogService", "ListEvidence"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// One evidence file, to be checked with a trust file and nothing else.
+        ///
+        /// Errors: INVALID_ARGUMENT EVIDENCE_ID when the id has not 32 bytes; NOT_FOUND EVIDENCE_UNKNOWN.
+        pub async fn get_evidence(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetEvidenceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetEvidenceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/kvitto.v1.LogService/GetEvidence",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("kvitto.v1.LogService", "GetEvidence"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -3305,10 +3411,32 @@ pub mod log_service_server {
             tonic::Response<super::GetConsistencyProofResponse>,
             tonic::Status,
         >;
+        /// The evidence that this node has of members that signed two things which contradict each other, ascending by id. None is
+        /// ever taken back. Another node may have other evidence.
+        ///
+        /// Errors: INVALID_ARGUMENT PAGE_SIZE; INVALID_ARGUMENT EVIDENCE_ID when `after` is neither empty nor 32 bytes.
+        async fn list_evidence(
+            &self,
+            request: tonic::Request<super::ListEvidenceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListEvidenceResponse>,
+            tonic::Status,
+        >;
+        /// One evidence file, to be checked with a trust file and nothing else.
+        ///
+        /// Errors: INVALID_ARGUMENT EVIDENCE_ID when the id has not 32 bytes; NOT_FOUND EVIDENCE_UNKNOWN.
+        async fn get_evidence(
+            &self,
+            request: tonic::Request<super::GetEvidenceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetEvidenceResponse>,
+            tonic::Status,
+        >;
     }
     /// The RFC 6962 log (SHA-256), as far as it is published. Anyone may ask.
     ///
-    /// Error of every call: UNAVAILABLE NODE_SYNCING while the node has no checkpoint with a quorum of signatures.
+    /// Error of every call but those for evidence: UNAVAILABLE NODE_SYNCING while the node has no checkpoint with a quorum of
+    /// signatures.
     #[derive(Debug)]
     pub struct LogServiceServer<T> {
         inner: Arc<T>,
@@ -3599,6 +3727,96 @@ pub mod log_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetConsistencyProofSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/kvitto.v1.LogService/ListEvidence" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListEvidenceSvc<T: LogService>(pub Arc<T>);
+                    impl<
+                        T: LogService,
+                    > tonic::server::UnaryService<super::ListEvidenceRequest>
+                    for ListEvidenceSvc<T> {
+                        type Response = super::ListEvidenceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListEvidenceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LogService>::list_evidence(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListEvidenceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/kvitto.v1.LogService/GetEvidence" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetEvidenceSvc<T: LogService>(pub Arc<T>);
+                    impl<
+                        T: LogService,
+                    > tonic::server::UnaryService<super::GetEvidenceRequest>
+                    for GetEvidenceSvc<T> {
+                        type Response = super::GetEvidenceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetEvidenceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LogService>::get_evidence(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetEvidenceSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -1,10 +1,13 @@
 //! The log: checkpoints, entries, proofs, and what is out of range.
 
+use kvitto_api::Peers;
 use kvitto_ledger::testing::commitment;
 use kvitto_merkle::log::{ConsistencyProof, InclusionProof, verify_consistency, verify_inclusion};
 use kvitto_merkle::{Checkpoint, Hash, Note, leaf_hash};
 use kvitto_proto::{convert, v1};
 use kvitto_storage::Read;
+use kvitto_verifier::Evidence;
+use kvitto_verifier::evidence::{ConflictingCheckpoints, Contradiction};
 use tokio_stream::StreamExt;
 use tonic::Code;
 
@@ -102,4 +105,46 @@ async fn a_watcher_of_checkpoints_gets_the_newest_one_and_then_newer_ones() {
     assert_eq!(next().await, height);
     stage.node.act(&stage.school, stage.school.anchors([commitment(10)]));
     assert_eq!(next().await, height + 1);
+}
+
+#[tokio::test]
+async fn evidence_is_served_in_pages_and_by_its_id() {
+    let stage = Stage::new().await;
+    let ledger_id = stage.node.world().ledger_id;
+    let note = |root| stage.node.note(5, Hash([root; 32]), 1).parse().unwrap();
+    for root in 1..=5 {
+        let checkpoints = ConflictingCheckpoints { smaller: note(0), larger: note(root), proof: None };
+        let evidence = Evidence { ledger_id, contradiction: Contradiction::Checkpoints(checkpoints) };
+        stage.node.evidence().add(evidence.to_json().into_bytes()).unwrap();
+    }
+    let checkpoints = ConflictingCheckpoints { smaller: note(0), larger: note(0), proof: None };
+    let nothing = Evidence { ledger_id, contradiction: Contradiction::Checkpoints(checkpoints) };
+    assert!(stage.node.evidence().add(nothing.to_json().into_bytes()).is_err(), "it proves nothing");
+    let list = async |page_size, after: &[u8]| {
+        let request = v1::ListEvidenceRequest { page_size, after: after.to_vec().into() };
+        stage.log().list_evidence(request).await
+    };
+    let all = list(0, &[]).await.unwrap().into_inner();
+    assert_eq!((all.evidence.len(), all.more), (5, false));
+    let first = list(3, &[]).await.unwrap().into_inner();
+    assert_eq!((&first.evidence[..], first.more), (&all.evidence[..3], true));
+    let rest = list(2, &first.evidence[2].evidence_id).await.unwrap().into_inner();
+    assert_eq!((&rest.evidence[..], rest.more), (&all.evidence[3..], false));
+    for summary in &all.evidence {
+        let request = v1::GetEvidenceRequest { evidence_id: summary.evidence_id.clone() };
+        let file = stage.log().get_evidence(request).await.unwrap().into_inner().file;
+        assert_eq!(
+            (Evidence::id(&file).0.to_vec(), file.len()),
+            (summary.evidence_id.to_vec(), summary.file_bytes as usize)
+        );
+        assert_eq!((summary.kind.as_str(), summary.members.len()), ("checkpoints", 4));
+    }
+    refused(list(201, &[]).await, Code::InvalidArgument, "PAGE_SIZE");
+    refused(list(0, &[1; 31]).await, Code::InvalidArgument, "EVIDENCE_ID");
+    let get = async |id: &[u8]| {
+        let request = v1::GetEvidenceRequest { evidence_id: id.to_vec().into() };
+        stage.log().get_evidence(request).await
+    };
+    refused(get(&[1; 33]).await, Code::InvalidArgument, "EVIDENCE_ID");
+    refused(get(&[1; 32]).await, Code::NotFound, "EVIDENCE_UNKNOWN");
 }

@@ -15,5 +15,6 @@ pub mod accreditation;
 pub mod did;
 pub mod onboard;
 
+pub mod evidence;
 pub mod load;
 pub mod trust;

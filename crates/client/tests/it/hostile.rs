@@ -171,7 +171,7 @@ async fn a_forked_checkpoint_is_refused_with_evidence_that_names_the_members() {
         panic!("a fork")
     };
     assert_eq!(size, honest.size());
-    assert_eq!(evidence.check(between.stage.client.trust()).unwrap().len(), 4);
+    assert_eq!(evidence.check(between.stage.client.trust()).unwrap().members.len(), 4);
     between.proxy.twist(Twists::default());
     assert_eq!(between.stage.client.checkpoint().await.unwrap(), honest, "the fork left no trace");
 }

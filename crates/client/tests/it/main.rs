@@ -3,6 +3,7 @@
 
 mod bulk;
 mod errors;
+mod evidence;
 mod honest;
 mod hostile;
 mod many;
@@ -33,9 +34,14 @@ struct Stage {
 
 impl Stage {
     async fn new() -> Self {
-        let node = MemoryNode::with_school(4);
-        let school = Actor::new("school");
+        let (node, school) = (MemoryNode::with_school(4), Actor::new("school"));
         node.act(&school, school.anchors([commitment(1), commitment(2)]));
+        Self::of(node).await
+    }
+
+    /// With this node.
+    async fn of(node: MemoryNode) -> Self {
+        let school = Actor::new("school");
         let served = node.serve(Config::default()).await;
         let client = client(&node, &[served.url()]);
         Self { node, served, client, school }

@@ -39,6 +39,8 @@ pub(crate) struct Twists {
     pub(crate) entries: Twist<GetEntriesResponse>,
     pub(crate) inclusion: Twist<GetInclusionProofResponse>,
     pub(crate) consistency: Twist<GetConsistencyProofResponse>,
+    pub(crate) evidence_list: Twist<ListEvidenceResponse>,
+    pub(crate) evidence: Twist<GetEvidenceResponse>,
     pub(crate) identifier: Twist<GetIdentifierResponse>,
     pub(crate) issuer: Twist<GetIssuerResponse>,
     pub(crate) accreditation: Twist<GetAccreditationResponse>,
@@ -60,6 +62,8 @@ struct State {
     calls: usize,
     /// Every statement that came in, in order.
     submitted: Vec<Bytes>,
+    /// Served as evidence, whatever is asked for.
+    evidence: Option<Bytes>,
 }
 
 impl Proxy {
@@ -84,6 +88,11 @@ impl Proxy {
 
     pub(crate) fn twist(&self, twists: Twists) {
         self.state.lock().unwrap().twists = twists;
+    }
+
+    /// Serves this as evidence, whatever is asked for.
+    pub(crate) fn answer_evidence(&self, file: Bytes) {
+        self.state.lock().unwrap().evidence = Some(file);
     }
 
     /// Answers the next calls with these errors.
@@ -321,5 +330,26 @@ impl LogService for Proxy {
         let answer =
             LogServiceClient::new(self.upstream.clone()).get_consistency_proof(request.into_inner()).await?;
         Ok(twisted(&twists.consistency, answer))
+    }
+
+    async fn list_evidence(
+        &self,
+        request: Request<ListEvidenceRequest>,
+    ) -> Result<Response<ListEvidenceResponse>, Status> {
+        let twists = self.admit()?;
+        let answer = LogServiceClient::new(self.upstream.clone()).list_evidence(request.into_inner()).await?;
+        Ok(twisted(&twists.evidence_list, answer))
+    }
+
+    async fn get_evidence(
+        &self,
+        request: Request<GetEvidenceRequest>,
+    ) -> Result<Response<GetEvidenceResponse>, Status> {
+        let twists = self.admit()?;
+        if let Some(file) = self.state.lock().unwrap().evidence.clone() {
+            return Ok(Response::new(GetEvidenceResponse { file }));
+        }
+        let answer = LogServiceClient::new(self.upstream.clone()).get_evidence(request.into_inner()).await?;
+        Ok(twisted(&twists.evidence, answer))
     }
 }

@@ -3,18 +3,20 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use kvitto_ledger::{Height, LedgerId, Signature};
+use kvitto_ledger::{HeaderId, Height, LedgerId, Signature};
 use malachitebft_core_consensus::{
     ConsensusMsg, Effect, Input, LivenessMsg, MisbehaviorEvidence, Resumable, Resume, SignedConsensusMsg,
     VoteExtensionError,
 };
-use malachitebft_core_types::{LinearTimeouts, NilOrVal, SignedMessage, Timeout, TimeoutKind, VoteType};
+use malachitebft_core_types::{
+    LinearTimeouts, NilOrVal, SignedMessage, Timeout, TimeoutKind, Value as _, VoteType,
+};
 
 use super::context::{Address, Context, Members, Proposal, Vote};
 use super::{Output, SignatureChecks};
-use crate::codec::{ConflictingMessages, ConsensusMessage, JournalEntry, encode_proposal, encode_vote};
+use crate::codec::{ConsensusMessage, JournalEntry};
 use crate::effect::Fault;
-use crate::evidence::{Evidence, Shown};
+use crate::evidence::{ConflictingMessages, Evidence, Message, Shown};
 use crate::input::TimerId;
 use crate::options::Timeouts;
 use crate::signer::{Point, SignRequest, Signed, Signer, Subject};
@@ -309,23 +311,38 @@ impl<S: Signer> Host<S> {
 
     fn evidence(&mut self, evidence: MisbehaviorEvidence<Context>) {
         for (first, second) in evidence.votes.into_iter().flat_map(|(_, pairs)| pairs) {
-            let messages = ConflictingMessages { first: encode_vote(&first), second: encode_vote(&second) };
-            self.contradiction(&first.address, first.point(), messages);
+            let [said, contradicting] = [&first, &second].map(|vote| Message {
+                block: block_of(&vote.value),
+                locked_in: None,
+                signature: vote.signature,
+            });
+            self.contradiction(&first.address, first.point(), said, contradicting);
         }
         for (first, second) in evidence.proposals.into_iter().flat_map(|(_, pairs)| pairs) {
-            let messages =
-                ConflictingMessages { first: encode_proposal(&first), second: encode_proposal(&second) };
-            self.contradiction(&first.address, first.point(), messages);
+            let [said, contradicting] = [&first, &second].map(|proposal| Message {
+                block: Some(proposal.value.id()),
+                locked_in: proposal.pol_round.as_u32(),
+                signature: proposal.signature,
+            });
+            self.contradiction(&first.address, first.point(), said, contradicting);
         }
     }
 
-    fn contradiction(&mut self, address: &Address, point: Point, messages: ConflictingMessages) {
+    fn contradiction(&mut self, address: &Address, point: Point, first: Message, second: Message) {
         if let Some(member) = self.members.index(address)
             && self.shown.is_wanted(member, &point)
         {
             self.shown.insert(member, point);
+            let messages = Box::new(ConflictingMessages { key: address.0, first, second });
             self.outputs.push(Output::Evidence(Evidence::Messages { member, point, messages }));
         }
+    }
+}
+
+fn block_of(value: &NilOrVal<HeaderId>) -> Option<HeaderId> {
+    match value {
+        NilOrVal::Nil => None,
+        NilOrVal::Val(id) => Some(*id),
     }
 }
 

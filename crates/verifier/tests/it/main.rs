@@ -28,3 +28,5 @@ mod largest;
 mod trust;
 
 mod evidence;
+
+mod replay;

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use kvitto_verifier::{ConflictingCheckpoints, Receipt, Refusal, TrustFile, Verdict, verify};
+use kvitto_verifier::{Evidence, Receipt, Refusal, TrustFile, Verdict, verify};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -132,7 +132,7 @@ proptest! {
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
         let _ = Receipt::from_json(&bytes);
         let _ = TrustFile::from_json(&bytes);
-        let _ = ConflictingCheckpoints::from_json(&bytes);
+        let _ = Evidence::from_json(&bytes);
     }
 
     #[test]

@@ -111,6 +111,7 @@ fn files(s: &Scenario) -> BTreeMap<String, Vec<u8>> {
     files.insert("clear.kvitto".into(), clear.to_json().into_bytes());
     files.insert("clear.tlog-proof".into(), clear.anchored.tlog_proof.to_string().into_bytes());
     files.insert("clear.anchored".into(), clear.anchored.leaf);
+    files.extend(crate::evidence::files(s));
     for (folder, cases) in [("accepted", honest::cases(s)), ("refused", forged::cases(s))] {
         for case in cases {
             let path = format!("{folder}/{}.json", case.name);
@@ -143,7 +144,7 @@ fn the_committed_vectors_are_those_that_the_scenario_gives() {
 }
 
 fn write(files: &BTreeMap<String, Vec<u8>>) {
-    for part in ["accepted", "refused", "credentials"] {
+    for part in ["accepted", "refused", "credentials", "evidence/accepted", "evidence/refused"] {
         let part = folder().join(part);
         if part.exists() {
             std::fs::remove_dir_all(&part).expect("removable");
@@ -182,6 +183,11 @@ fn every_committed_vector_gets_its_answer() {
         found.iter().filter(|(path, _)| path.contains('/') && !path.starts_with("credentials/"))
     {
         let vector: Value = serde_json::from_slice(bytes).expect("JSON");
+        if path.starts_with("evidence/") {
+            let trust = TrustFile::from_json(&found[vector["trust"].as_str().expect("a path")]);
+            crate::evidence::check_vector(path, &vector, &trust.expect("good"));
+            continue;
+        }
         let receipt = match vector.get("receipt_text") {
             Some(text) => text.as_str().expect("a text").as_bytes().to_vec(),
             None => pretty(&vector["receipt"]),
