@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use kvitto_client::{Clock, system_clock};
 
 use crate::commands::{accredit, accreditation, anchor, bundle, change, did, digest, key, load, onboard};
-use crate::commands::{evidence, receipt, status, trust, verify};
+use crate::commands::{audit, evidence, receipt, status, trust, verify};
 use crate::context::{Context, Global};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -65,6 +65,8 @@ pub enum Command {
     /// Fetch or show the trust file: which ledger, and who its members are.
     #[command(subcommand)]
     Trust(trust::TrustCommand),
+    /// Read a node's whole log, and compute again everything that its members signed.
+    Audit(audit::AuditArgs),
     /// List, fetch and check evidence that members contradicted themselves.
     #[command(subcommand)]
     Evidence(evidence::EvidenceCommand),
@@ -132,6 +134,7 @@ async fn dispatch(command: &Command, context: &mut Context<'_>) -> Result<Exit, 
         Command::Accredit(args) => accredit::run(args, context).await,
         Command::Accreditation(command) => accreditation::run(command, context).await,
         Command::Trust(command) => trust::run(command, context).await,
+        Command::Audit(args) => audit::run(args, context).await,
         Command::Evidence(command) => evidence::run(command, context).await,
         Command::Load(args) => load::run(args, context).await,
     }

@@ -31,6 +31,7 @@ mod status;
 
 mod registry;
 
+mod audit;
 mod checkpoint;
 mod evidence;
 mod genesis;
@@ -44,6 +45,7 @@ mod operator;
 mod pool;
 mod watch;
 
+pub use audit::{Audit, AuditError};
 pub use checkpoint::VerifiedCheckpoint;
 pub use client::Client;
 pub use error::{BadAnswer, ClientError, LocalError, Unavailable};

@@ -15,6 +15,7 @@ pub mod accreditation;
 pub mod did;
 pub mod onboard;
 
+pub mod audit;
 pub mod evidence;
 pub mod load;
 pub mod trust;

@@ -1,6 +1,7 @@
 //! The client against the real services in front of a node in memory, against a proxy that twists their answers, and against
 //! scripted servers that break the connection or the protocol.
 
+mod audit;
 mod bulk;
 mod errors;
 mod evidence;
