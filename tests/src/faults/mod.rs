@@ -1,0 +1,10 @@
+//! Faults that happen to real processes and real disks: each module makes one happen, many times, and checks what it leaves.
+//!
+//! `cargo run --release -p kvitto-tests --bin faults -- NAME` runs many rounds; the suites in `tests/tests/` run the same code with
+//! few. `FAULTS.md` beside this crate's manifest says what each one does and what was measured.
+
+mod outcome;
+mod plan;
+
+pub use outcome::Outcome;
+pub use plan::Plan;

@@ -1,0 +1,64 @@
+//! What came of a fault that was made to happen many times.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Counts and violations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// How often what happened, by a name for people to read.
+    counts: BTreeMap<&'static str, u64>,
+    /// Broken promises, each with the seed and round to repeat it.
+    violations: Vec<String>,
+    /// Why there was nothing to do here.
+    skipped: Option<String>,
+}
+
+impl Outcome {
+    /// That of a fault which cannot be made to happen here.
+    pub fn skipped(reason: impl Into<String>) -> Self {
+        Self { skipped: Some(reason.into()), ..Self::default() }
+    }
+
+    /// Something happened once more.
+    pub fn count(&mut self, what: &'static str) {
+        self.add(what, 1);
+    }
+
+    /// Something happened so many times more; a name with 0 is shown, too.
+    pub fn add(&mut self, what: &'static str, times: u64) {
+        *self.counts.entry(what).or_default() += times;
+    }
+
+    /// A promise was broken.
+    pub fn violation(&mut self, what: impl Into<String>) {
+        self.violations.push(what.into());
+    }
+
+    /// How often it happened.
+    pub fn of(&self, what: &str) -> u64 {
+        self.counts.get(what).copied().unwrap_or_default()
+    }
+
+    /// The broken promises.
+    pub fn violations(&self) -> &[String] {
+        &self.violations
+    }
+
+    /// Why there was nothing to do, if so.
+    pub fn skip_reason(&self) -> Option<&str> {
+        self.skipped.as_deref()
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(reason) = &self.skipped {
+            return write!(f, "skipped: {reason}");
+        }
+        for (what, times) in &self.counts {
+            write!(f, "{times} {what}, ")?;
+        }
+        write!(f, "{} violations", self.violations.len())
+    }
+}
