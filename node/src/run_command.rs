@@ -21,8 +21,12 @@ pub async fn run(config: &Config, vouched: Vouched, until_stdin_ends: bool) -> R
     let mut node = Node::start(Setup::from_config(config, vouched)?).await?;
     let scheme = if config.api.tls.is_some() { "https" } else { "http" };
     // A node goes on where nobody reads what it prints.
-    let _ =
-        say(&format!("{READY} clients at {scheme}://{}, operator at http://{}", node.api(), node.operator()));
+    let _ = say(&format!(
+        "{READY} clients at {scheme}://{}, operator at http://{}, peers at {}",
+        node.api(),
+        node.operator(),
+        node.peer_addresses().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    ));
     tokio::select! {
         () = interrupt.wait() => {}
         () = stdin_end(), if until_stdin_ends => {}

@@ -47,7 +47,7 @@ impl World {
             Sandbox::make(&folder.path().join("ledger"), &vec![free; members], Timeouts::default())?;
         let cluster = Cluster::start(&sandbox).await?;
         let world = Self { folder, sandbox, cluster };
-        world.accredit(types).await?;
+        world.command_line(0).found_school(&world.sandbox, world.folder.path(), types).await?;
         Ok(world)
     }
 
@@ -61,45 +61,82 @@ impl World {
         self.path("school.key")
     }
 
-    /// Runs `kvitto` with these words, as the organisation with this key, on this member's node.
+    /// The command line on this member's node.
+    pub fn command_line(&self, member: usize) -> CommandLine {
+        CommandLine { node: self.cluster.url(member), trust: self.sandbox.trust_file() }
+    }
+
+    /// As [`CommandLine::run`], on this member's node.
     ///
     /// # Errors
     /// When the words are no command.
     pub async fn kvitto(&self, member: usize, key: &Path, words: &[&str]) -> Result<Ended> {
-        let (node, key) = (self.cluster.url(member), key.display().to_string());
-        let trust = self.sandbox.trust_file().display().to_string();
-        let line = ["--node", &node, "--key", &key, "--trust", &trust];
-        kvitto(&[&line[..], words].concat()).await
+        self.command_line(member).run(key, words).await
     }
 
-    /// As [`World::kvitto`], for a command that must succeed.
+    /// As [`CommandLine::succeed`], on this member's node.
     ///
     /// # Errors
     /// When it does not.
     pub async fn succeed(&self, member: usize, key: &Path, words: &[&str]) -> Result<Value> {
-        let ended = self.kvitto(member, key, words).await?;
+        self.command_line(member).succeed(key, words).await
+    }
+}
+
+/// `kvitto`, in this process, on one node.
+#[derive(Clone, Debug)]
+pub struct CommandLine {
+    /// Where the node is reached.
+    pub node: String,
+    /// The trust file.
+    pub trust: PathBuf,
+}
+
+impl CommandLine {
+    /// Runs `kvitto` with these words, as the organisation with this key.
+    ///
+    /// # Errors
+    /// When the words are no command.
+    pub async fn run(&self, key: &Path, words: &[&str]) -> Result<Ended> {
+        let (key, trust) = (key.display().to_string(), self.trust.display().to_string());
+        let line = ["--node", &self.node, "--key", &key, "--trust", &trust];
+        // Boxed: the futures of a whole command are as deep as the compiler can count.
+        Box::pin(kvitto(&[&line[..], words].concat())).await
+    }
+
+    /// As [`CommandLine::run`], for a command that must succeed.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn succeed(&self, key: &Path, words: &[&str]) -> Result<Value> {
+        let ended = self.run(key, words).await?;
         ensure!(ended.exit == Exit::Ok, "{words:?} ended with {}: {}", ended.exit.name(), ended.printed);
         Ok(ended.result)
     }
 
-    async fn accredit(&self, types: &[&str]) -> Result<()> {
-        let (root, tao, school) = (self.sandbox.root_key(), self.path("tao.key"), self.school());
-        let root_accreditation = self.sandbox.root_accreditation()?;
+    /// Has an agency and a school registered in a new ledger, with key files `tao.key` and `school.key` in `folder`; the school may
+    /// anchor credentials of these types.
+    ///
+    /// # Errors
+    /// When a command does not succeed.
+    pub async fn found_school(&self, sandbox: &Sandbox, folder: &Path, types: &[&str]) -> Result<()> {
+        let (root, tao, school) = (sandbox.root_key(), folder.join("tao.key"), folder.join("school.key"));
+        let root_accreditation = sandbox.root_accreditation()?;
         for (sponsor, sponsor_accreditation, subject, role, id) in [
             (&root, root_accreditation.as_str(), &tao, "tao", TAO_ACCREDITATION),
             (&tao, TAO_ACCREDITATION, &school, "ti", SCHOOL_ACCREDITATION),
         ] {
-            self.succeed(0, subject, &["key", "new"]).await?;
+            self.succeed(subject, &["key", "new"]).await?;
             let did = KeyFile::read(subject)?.did().to_string();
             let subject = subject.to_str().context("a path of ours")?;
             let names = ["--legal-name", "Exempel", "--legal-id", "registration:1", "--country", "SE"];
             let mut words = vec!["onboard", "direct", "--subject-key", subject];
             words.extend(names);
             words.extend(["--sponsor-accreditation", sponsor_accreditation]);
-            self.succeed(0, sponsor, &words).await?;
+            self.succeed(sponsor, &words).await?;
             let mut words = vec!["accredit", &did, "--role", role, "--id", id];
             words.extend(types.iter().flat_map(|name| ["--type", *name]));
-            self.succeed(0, sponsor, &words).await?;
+            self.succeed(sponsor, &words).await?;
         }
         Ok(())
     }

@@ -6,5 +6,8 @@
 mod outcome;
 mod plan;
 
+pub mod blackout;
+pub mod node_kills;
+
 pub use outcome::Outcome;
 pub use plan::Plan;

@@ -2,12 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
+
+use kvitto_cli::commands::load::Latencies;
 
 /// Counts and violations.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
     /// How often what happened, by a name for people to read.
     counts: BTreeMap<&'static str, u64>,
+    /// How long what took, by a name for people to read.
+    times: BTreeMap<String, Latencies>,
     /// Broken promises, each with the seed and round to repeat it.
     violations: Vec<String>,
     /// Why there was nothing to do here.
@@ -28,6 +33,11 @@ impl Outcome {
     /// Something happened so many times more; a name with 0 is shown, too.
     pub fn add(&mut self, what: &'static str, times: u64) {
         *self.counts.entry(what).or_default() += times;
+    }
+
+    /// So long it took, each time.
+    pub fn times(&mut self, what: impl Into<String>, times: Vec<Duration>) {
+        self.times.extend(Latencies::of(times).map(|times| (what.into(), times)));
     }
 
     /// A promise was broken.
@@ -58,6 +68,9 @@ impl fmt::Display for Outcome {
         }
         for (what, times) in &self.counts {
             write!(f, "{times} {what}, ")?;
+        }
+        for (what, Latencies { count, p50_ms, p99_ms, max_ms, .. }) in &self.times {
+            write!(f, "{what}: p50 {p50_ms:.0} ms, p99 {p99_ms:.0} ms, max {max_ms:.0} ms ({count}), ")?;
         }
         write!(f, "{} violations", self.violations.len())
     }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
-use kvitto_tests::faults::{Outcome, Plan};
+use kvitto_tests::faults::{Outcome, Plan, blackout, node_kills};
 
 /// Makes one kind of fault happen, many times. Ends with 1 where a promise was broken.
 #[derive(Debug, Parser)]
@@ -14,7 +14,15 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Fault {}
+enum Fault {
+    /// Kill one node of a live ledger after the other, under load.
+    NodeKills(Rounds),
+    /// Let all members of a live ledger lose power at once, again and again, under load.
+    Blackout(Rounds),
+    /// Be a node of a ledger that something happens to: takes what `kvitto-node` takes.
+    #[command(hide = true)]
+    Node(kvitto_node::args::Args),
+}
 
 #[derive(Clone, Copy, Debug, Args)]
 struct Rounds {
@@ -34,7 +42,11 @@ impl Rounds {
 }
 
 fn run(fault: Fault) -> Result<Outcome> {
-    match fault {}
+    match fault {
+        Fault::NodeKills(rounds) => node_kills::run(&rounds.plan(500)?),
+        Fault::Blackout(rounds) => blackout::run(&rounds.plan(100)?),
+        Fault::Node(args) => kvitto_node::args::run(args).map(|()| Outcome::default()),
+    }
 }
 
 fn main() -> ExitCode {
