@@ -1,10 +1,12 @@
 //! `faults`: makes one kind of fault happen to real processes and disks, many times, and says what came of it.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
-use kvitto_tests::faults::{Outcome, Plan, blackout, node_kills};
+use kvitto_ledger::Height;
+use kvitto_tests::faults::{Outcome, Plan, blackout, node_kills, power_cuts, store_kills, writer};
 
 /// Makes one kind of fault happen, many times. Ends with 1 where a promise was broken.
 #[derive(Debug, Parser)]
@@ -22,6 +24,26 @@ enum Fault {
     /// Be a node of a ledger that something happens to: takes what `kvitto-node` takes.
     #[command(hide = true)]
     Node(kvitto_node::args::Args),
+    /// Kills the process that writes a store, at any moment, a third of the time while it starts.
+    StoreKills(Rounds),
+    /// Copies the disk under a stopped writer, and mounts the copy. Needs root.
+    PowerCuts(Rounds),
+    #[command(hide = true)]
+    WriteStore {
+        #[arg(long)]
+        newest: u64,
+        directory: PathBuf,
+    },
+    #[command(hide = true)]
+    CheckStore {
+        #[arg(long)]
+        audit: bool,
+        directory: PathBuf,
+    },
+    #[command(hide = true)]
+    WriteSled { directory: PathBuf },
+    #[command(hide = true)]
+    CheckSled { directory: PathBuf },
 }
 
 #[derive(Clone, Copy, Debug, Args)]
@@ -41,17 +63,27 @@ impl Rounds {
     }
 }
 
-fn run(fault: Fault) -> Result<Outcome> {
+/// `None` from the processes that things happen to: they have said themselves what there is to say.
+fn run(fault: Fault) -> Result<Option<Outcome>> {
     match fault {
-        Fault::NodeKills(rounds) => node_kills::run(&rounds.plan(500)?),
-        Fault::Blackout(rounds) => blackout::run(&rounds.plan(100)?),
-        Fault::Node(args) => kvitto_node::args::run(args).map(|()| Outcome::default()),
+        Fault::NodeKills(rounds) => node_kills::run(&rounds.plan(500)?).map(Some),
+        Fault::Blackout(rounds) => blackout::run(&rounds.plan(100)?).map(Some),
+        Fault::Node(args) => kvitto_node::args::run(args).map(|()| None),
+        Fault::StoreKills(rounds) => store_kills::run(&rounds.plan(10_000)?).map(Some),
+        Fault::PowerCuts(rounds) => power_cuts::run(&rounds.plan(200)?).map(Some),
+        Fault::WriteStore { newest, directory } => {
+            writer::write_store(&directory, Height(newest)).map(|()| None)
+        }
+        Fault::CheckStore { audit, directory } => writer::check_store(&directory, audit).map(|()| None),
+        Fault::WriteSled { directory } => writer::write_sled(&directory).map(|()| None),
+        Fault::CheckSled { directory } => writer::check_sled(&directory).map(|()| None),
     }
 }
 
 fn main() -> ExitCode {
     match run(Cli::parse().fault) {
-        Ok(outcome) => {
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(outcome)) => {
             outcome.violations().iter().for_each(|violation| eprintln!("violation: {violation}"));
             println!("{outcome}");
             ExitCode::from(u8::from(!outcome.violations().is_empty()))

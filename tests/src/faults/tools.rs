@@ -1,0 +1,51 @@
+//! Programs of the operating system that some faults are made with, and whether they can be used here.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// Runs a program that must succeed.
+///
+/// # Errors
+/// When it does not, with what it wrote to standard error.
+pub fn run(command: &mut Command) -> Result<()> {
+    let program = command.get_program().display().to_string();
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {program}"))?;
+    if !output.status.success() {
+        bail!("{program} failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}
+
+/// Why no disks can be made and mounted here, if so.
+pub fn missing_for_disks() -> Option<String> {
+    let tools = ["mkfs.ext4", "mount", "umount"];
+    missing_for_root()
+        .or_else(|| tools.into_iter().find(|tool| !is_there(tool)).map(|tool| format!("there is no {tool}")))
+        .or_else(|| (!Path::new("/dev/loop-control").exists()).then(|| "there are no loop devices".into()))
+}
+
+/// Why nothing can be mounted here, if so.
+pub fn missing_for_root() -> Option<String> {
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+    (!is_root).then(|| "only root can mount disks".into())
+}
+
+/// Why processes cannot be traced here, if so.
+pub fn missing_for_tracing() -> Option<String> {
+    let works = || Command::new("strace").args(["-o", "/dev/null", "true"]).output();
+    match works() {
+        Ok(output) if output.status.success() => None,
+        Ok(output) => {
+            Some(format!("strace does not work: {}", String::from_utf8_lossy(&output.stderr).trim()))
+        }
+        Err(_) => Some("there is no strace".into()),
+    }
+}
+
+fn is_there(tool: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(tool).is_file())
+}
