@@ -33,6 +33,9 @@ const HEIGHTS_AHEAD: u64 = 8;
 const REFRESH_MS: u64 = 10_000;
 /// The own cosignature is sent again while the quorum is missing, in milliseconds.
 const REPEAT_MS: u64 = 2_000;
+/// Members cosign a tree when they commit it, and again in turn. One that does so out of turn, so long after the own cosignature or
+/// before its refresh, in milliseconds, has just caught up.
+const LATE_MS: u64 = 500;
 /// How far a cosignature's time may be ahead of the own clock, or before its block's time, in seconds. Verifiers ignore what is 60 s
 /// ahead of theirs; half of that is left for the difference between their clock and this one.
 const SKEW_S: u64 = 30;
@@ -95,6 +98,8 @@ pub(crate) struct Quorum {
 pub(crate) enum Received {
     /// Good.
     Kept,
+    /// Good, of a member that has come to the newest tree after all others were done with it.
+    Late,
     /// Of no use: for an old tree, or older than one that is known.
     Useless,
     /// It contradicts another one of the same member.
@@ -308,6 +313,8 @@ impl Cosign {
         state: Option<&R>,
     ) -> Result<Result<Received, Fault>, StateError> {
         let known = self.trees.get(&message.height).and_then(|tree| tree.lines.get(&member));
+        let out_of_turn = (LATE_MS..REFRESH_MS - LATE_MS).contains(&self.age_ms(now));
+        let is_late = out_of_turn && self.is_newest_published() && self.published() == Some(message.height);
         if known.is_some_and(|known| known.timestamp_s >= message.timestamp_s) {
             return Ok(Ok(Received::Useless));
         }
@@ -323,6 +330,7 @@ impl Cosign {
         }
         Ok(match evidence {
             Some(evidence) => Ok(Received::Conflict(evidence)),
+            None if counts && is_late => Ok(Received::Late),
             None if counts => Ok(Received::Kept),
             None => Err(Fault::CosignatureTime),
         })

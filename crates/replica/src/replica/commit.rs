@@ -132,6 +132,11 @@ impl<S: Signer> Replica<S> {
         let state = (!matches!(self.phase, Phase::Committing(_))).then_some(state);
         Ok(match self.cosign.receive(message, self.now, state)? {
             Ok(Received::Kept) => Verdict::Accept,
+            Ok(Received::Late) => {
+                // What was said of this tree came before it could be of use there, and comes again only every 10 s.
+                self.repeat_cosignature();
+                Verdict::Accept
+            }
             Ok(Received::Useless) => Verdict::Ignore,
             Ok(Received::Conflict(evidence)) => {
                 self.out.evidence(evidence);

@@ -435,7 +435,10 @@ impl Cluster {
                 self.observe(|witness, place| witness.see(&Seen::Accused { evidence: &evidence }, place));
                 self.nodes[index].evidence.push(evidence);
             }
-            Effect::Report { fault, .. } => node.faults.push(fault),
+            Effect::Report { peer, fault } => {
+                node.blamed.extend(peer);
+                node.faults.push(fault);
+            }
             Effect::Halt(halt) => node.halted = Some(halt),
             Effect::Verdict { .. } => {}
         }

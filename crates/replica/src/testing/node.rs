@@ -8,7 +8,7 @@ use kvitto_ledger::{Did, Height, StatementId, TimeMs};
 
 use crate::effect::{Fault, Halt, Notice};
 use crate::evidence::Evidence;
-use crate::input::{RequestId, TimerId};
+use crate::input::{Peer, RequestId, TimerId};
 use crate::options::Standing;
 use crate::replica::Replica;
 use crate::signer::{Guard, MemorySigner};
@@ -64,6 +64,8 @@ pub struct Node {
     pub notices: Vec<(StatementId, Notice)>,
     /// What it reported.
     pub faults: Vec<Fault>,
+    /// Peers that it reported something of.
+    pub blamed: BTreeSet<Peer>,
     /// The evidence that it kept.
     pub evidence: Vec<Evidence>,
     /// Why it stopped for good.
@@ -94,6 +96,7 @@ impl Node {
             finals: BTreeSet::new(),
             notices: Vec::new(),
             faults: Vec::new(),
+            blamed: BTreeSet::new(),
             evidence: Vec::new(),
             halted: None,
             keys,

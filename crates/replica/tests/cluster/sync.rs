@@ -4,9 +4,10 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use kvitto_ledger::testing::MemoryState;
-use kvitto_ledger::{Height, StatementId};
+use kvitto_ledger::{Header, Height, StatementId};
+use kvitto_replica::codec::{BlockParts, encode_blocks};
 use kvitto_replica::testing::{Cluster, Liar, Statements, all_executed};
-use kvitto_replica::{Fault, Standing};
+use kvitto_replica::{Fault, Peer, Standing, Topic};
 
 fn wipe(cluster: &mut Cluster, index: usize) {
     cluster.kill(index);
@@ -14,6 +15,7 @@ fn wipe(cluster: &mut Cluster, index: usize) {
     node.state = MemoryState::new(&cluster.world.genesis);
     node.certificates.truncate(1);
     node.journal.clear();
+    node.published = None;
     node.guard = None;
 }
 
@@ -164,6 +166,79 @@ fn blocks_that_are_served_wrong_are_not_believed() {
     let told =
         cluster.nodes[3].faults.iter().any(|fault| matches!(fault, Fault::Blocks | Fault::Malformed(_)));
     assert!(told, "{:?}", cluster.nodes[3].faults);
+}
+
+/// The others cosign a tree again only every 10 s, and nobody writes; what they say while it catches up is of a tree far ahead of it.
+#[test]
+fn a_wiped_member_shows_readers_the_newest_tree_as_soon_as_it_has_it() {
+    let mut cluster = Cluster::new(4, 6);
+    let mut statements = Statements::new(&cluster);
+    let ids = submit_some(&mut cluster, &mut statements, 10);
+    assert!(cluster.run_for(5_000, |cluster| all_executed(cluster, &ids)));
+    cluster.run_ms(1_000);
+    let newest = cluster.nodes[0].height();
+    let guard = cluster.nodes[3].guard.clone();
+    wipe(&mut cluster, 3);
+    cluster.nodes[3].guard = guard;
+    cluster.nodes[3].standing = Some(Standing::CatchingUp(newest));
+    let behind = Rc::new(Cell::new(true));
+    let lost = Rc::clone(&behind);
+    cluster.tamper = Some(Box::new(move |wire| {
+        if wire.to == 3 && wire.topic == Some(Topic::Cosignatures) && lost.get() {
+            wire.bytes.clear();
+        }
+    }));
+    cluster.start(3);
+    assert!(cluster.run_for(5_000, |cluster| cluster.nodes[3].height() == newest));
+    behind.set(false);
+    let shown = |cluster: &Cluster| cluster.nodes[3].published.as_ref().map(|(height, _)| *height);
+    assert!(cluster.run_for(1_000, |cluster| shown(cluster) == Some(newest)), "{:?}", shown(&cluster));
+}
+
+/// Blocks as a member serves them, each with its certificate and body.
+type Served = Vec<(Header, Vec<u8>, Vec<u8>)>;
+
+/// A wiped member believes none of what the two peers make of their blocks that it asks first, says who they are, and catches up.
+fn check_lie(what: &str, lie: fn(&mut Served)) {
+    let mut cluster = Cluster::new(4, 6);
+    let mut statements = Statements::new(&cluster);
+    let ids = submit_some(&mut cluster, &mut statements, 4);
+    wipe(&mut cluster, 3);
+    let node = &cluster.nodes[2];
+    let blocks = node.state.blocks.iter().zip(&node.certificates).skip(1);
+    let mut served: Served = blocks
+        .map(|(block, certificate)| (block.header.clone(), certificate.to_vec(), block.body.encode()))
+        .collect();
+    lie(&mut served);
+    let parts = served.iter().map(|(header, certificate, body)| BlockParts { header, certificate, body });
+    let lies = encode_blocks(&parts.collect::<Vec<_>>());
+    cluster.tamper = Some(Box::new(move |wire| {
+        if wire.from < 2 && wire.to == 3 && wire.topic.is_none() && wire.bytes[1] == 65 {
+            wire.bytes.clone_from(&lies);
+        }
+    }));
+    cluster.start(3);
+    assert!(cluster.run_for(20_000, |cluster| all_executed(cluster, &ids)), "{what}");
+    let node = &cluster.nodes[3];
+    assert!(
+        node.blamed.contains(&Peer(0)) && node.faults.contains(&Fault::Blocks),
+        "{what}: {:?}",
+        node.faults
+    );
+    assert!(!node.blamed.contains(&Peer(2)), "{what}: {:?}", node.blamed);
+}
+
+#[test]
+fn a_peer_that_lies_about_blocks_is_refused_and_named() {
+    check_lie("another body", |blocks| blocks[0].2 = blocks[1].2.clone());
+    check_lie("no body", |blocks| blocks[0].2.clear());
+    check_lie("another block's certificate", |blocks| blocks[0].1 = blocks[1].1.clone());
+    check_lie("no certificate", |blocks| blocks[0].1.clear());
+    check_lie("another time", |blocks| blocks[0].0.time.0 += 1);
+    check_lie("another log", |blocks| blocks[0].0.log_root.0[0] ^= 1);
+    check_lie("a block left out", |blocks| drop(blocks.remove(0)));
+    check_lie("a block twice", |blocks| blocks[1] = blocks[0].clone());
+    check_lie("out of order", |blocks| blocks.swap(0, 1));
 }
 
 /// A wiped member catches up although the peer that it asks first does this with the blocks that it should serve.
