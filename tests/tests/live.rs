@@ -1,4 +1,5 @@
-//! Goal: a ledger of real processes keeps its promises under faults: nodes killed under load, and loss of power at all members.
+//! Goal: a ledger of real processes keeps its promises under faults: nodes killed or stopped under
+//! load, loss of power at all members, links cut and slow, abuse by strangers.
 //!
 //! Method: the faults of the program `faults`, with few rounds, each on a ledger of its own; what they are and what many rounds gave:
 //! `FAULTS.md`. The last test shows that the checker, on which all of them rely, finds what it is there to find.
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use kvitto_client::Final;
 use kvitto_ledger::{LeafIndex, Record, TimeMs};
-use kvitto_tests::faults::{Outcome, Plan, blackout, node_kills};
+use kvitto_tests::faults::{Outcome, Plan, abuse, blackout, network, node_kills, pauses};
 use kvitto_tests::live::load::options;
 use kvitto_tests::live::{Checker, Ledger, Load, Program, runtime};
 
@@ -29,6 +30,24 @@ fn a_killed_node_costs_nothing_and_comes_back() {
 #[test]
 fn all_members_lose_power_and_go_on() {
     assert_kept(&blackout::run(&plan(3)).unwrap());
+}
+
+#[test]
+fn each_member_is_stopped_and_comes_back() {
+    assert_kept(&pauses::run(&plan(1), Duration::from_secs(1)).unwrap());
+}
+
+#[test]
+fn links_are_cut_and_heal() {
+    assert_kept(&network::run_relayed(&plan(1), Duration::from_millis(500)).unwrap());
+}
+
+#[test]
+fn strangers_abuse_a_node_and_honest_clients_do_not_suffer() {
+    let strength = abuse::Strength { idle: 50, slow: 10, floods: 2, lasts: Duration::from_millis(500) };
+    let outcome = abuse::run(&plan(1), strength).unwrap();
+    assert_kept(&outcome);
+    assert_eq!(outcome.of("new honest connections served while attacked"), 8, "{outcome}");
 }
 
 #[test]

@@ -13,8 +13,14 @@ pub mod writer;
 mod outcome;
 mod plan;
 
+pub mod abuse;
 pub mod blackout;
+pub mod catch_up;
+pub mod clocks;
+pub mod network;
 pub mod node_kills;
+pub mod overload;
+pub mod pauses;
 
 pub use outcome::Outcome;
 pub use plan::Plan;

@@ -35,9 +35,25 @@ impl Outcome {
         *self.counts.entry(what).or_default() += times;
     }
 
+    /// The highest of several numbers.
+    pub fn highest(&mut self, what: &'static str, number: u64) {
+        let highest = self.counts.entry(what).or_default();
+        *highest = number.max(*highest);
+    }
+
     /// So long it took, each time.
     pub fn times(&mut self, what: impl Into<String>, times: Vec<Duration>) {
         self.times.extend(Latencies::of(times).map(|times| (what.into(), times)));
+    }
+
+    /// Adds what came of another run.
+    pub fn join(&mut self, other: Self) {
+        for (what, times) in other.counts {
+            self.add(what, times);
+        }
+        self.times.extend(other.times);
+        self.violations.extend(other.violations);
+        self.skipped = self.skipped.take().or(other.skipped);
     }
 
     /// A promise was broken.

@@ -53,6 +53,14 @@ impl Checker {
         Ok(Self { clients: clients.collect::<Result<_>>()?, compared: 0 })
     }
 
+    /// Waits until a member has published a tree of at least this size.
+    ///
+    /// # Errors
+    /// When it does not come into step.
+    pub async fn published(&self, member: usize, size: u64) -> Result<()> {
+        published(&self.clients[member], size).await.map(drop)
+    }
+
     /// Waits until every node has published everything acknowledged so far, and compares what is new since the last time.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use kvitto_client::{Client, ClientError, Final, Options, SignedStatement, Submitted};
+use kvitto_client::{Answer, Client, ClientError, Final, Options, SignedStatement, Submitted};
 use kvitto_ledger::commitment::{DigestAlgorithm, DigestTarget};
 use kvitto_ledger::statement::body::{StatusCode, StatusItem, StatusTarget};
 use kvitto_ledger::statement::{Anchor, AnchorItem, Reason};
@@ -108,6 +108,32 @@ impl Writer {
                 Err(error) => return Err(error).context("an honest statement was not taken"),
             }
         }
+    }
+
+    /// Anchors commitments in bulk: their records are proved, and their receipts not fetched.
+    ///
+    /// # Errors
+    /// When the ledger refuses, lies, or stalls.
+    pub async fn record(&self, items: u64) -> Result<()> {
+        let statement = self.statement(items)?;
+        let start = Instant::now();
+        loop {
+            match self.recorded(&statement).await {
+                Ok(Some(done)) => return self.accounts.acknowledged(&done, start.elapsed()),
+                Ok(None) | Err(ClientError::Unavailable(_)) if start.elapsed() < STALLED => {
+                    sleep(PAUSE).await
+                }
+                Ok(None) => bail!("a statement stalls"),
+                Err(error) => return Err(error).context("an honest statement was not taken"),
+            }
+        }
+    }
+
+    async fn recorded(&self, statement: &SignedStatement) -> Result<Option<Final>, ClientError> {
+        let Answer::Final(outcome) = self.client.submit(statement).await? else { return Ok(None) };
+        let outcome = outcome.into_said();
+        let records = self.client.prove_outcome(statement, &outcome).await?;
+        Ok(Some(Final { id: statement.id(), outcome, records, receipts: Vec::new() }))
     }
 
     async fn revoke(&self, anchored: &Final) -> Result<()> {

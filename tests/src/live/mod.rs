@@ -14,6 +14,7 @@ pub mod check;
 pub mod ledger;
 pub mod load;
 pub mod member;
+pub mod namespaces;
 pub mod relay;
 
 pub use accounts::Accounts;

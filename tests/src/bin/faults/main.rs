@@ -2,11 +2,15 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use kvitto_ledger::Height;
-use kvitto_tests::faults::{Outcome, Plan, blackout, node_kills, power_cuts, store_kills, writer};
+use kvitto_tests::faults::{
+    Outcome, Plan, abuse, blackout, catch_up, clocks, network, node_kills, overload, pauses, power_cuts,
+    store_kills, writer,
+};
 
 /// Makes one kind of fault happen, many times. Ends with 1 where a promise was broken.
 #[derive(Debug, Parser)]
@@ -21,9 +25,27 @@ enum Fault {
     NodeKills(Rounds),
     /// Let all members of a live ledger lose power at once, again and again, under load.
     Blackout(Rounds),
+    /// Cut links between members of a live ledger, lose packets, slow them down; in network namespaces, which needs root.
+    Network(Rounds),
+    /// Wipe a member of a live ledger, and let it follow a log of 100,000 records.
+    CatchUp(Rounds),
+    /// Stop (SIGSTOP) each member of a live ledger for 10 s, under load.
+    Pauses(Rounds),
+    /// Let the clock of one member of a live ledger jump by an hour and by a day; needs libfaketime.
+    Clocks(Rounds),
+    /// Abuse the public listener of one node of a live ledger: silence, slowness, floods, bad signatures.
+    Abuse(Rounds),
+    /// Submit twice as much as a live ledger can take.
+    Overload {
+        #[command(flatten)]
+        rounds: Rounds,
+        /// For so long, in seconds.
+        #[arg(long, default_value_t = 600)]
+        seconds: u64,
+    },
     /// Be a node of a ledger that something happens to: takes what `kvitto-node` takes.
     #[command(hide = true)]
-    Node(kvitto_node::args::Args),
+    Node(Box<kvitto_node::args::Args>),
     /// Kills the process that writes a store, at any moment, a third of the time while it starts.
     StoreKills(Rounds),
     /// Copies the disk under a stopped writer, and mounts the copy. Needs root.
@@ -68,7 +90,15 @@ fn run(fault: Fault) -> Result<Option<Outcome>> {
     match fault {
         Fault::NodeKills(rounds) => node_kills::run(&rounds.plan(500)?).map(Some),
         Fault::Blackout(rounds) => blackout::run(&rounds.plan(100)?).map(Some),
-        Fault::Node(args) => kvitto_node::args::run(args).map(|()| None),
+        Fault::Network(rounds) => network::run(&rounds.plan(3)?).map(Some),
+        Fault::CatchUp(rounds) => catch_up::run(&rounds.plan(5)?).map(Some),
+        Fault::Pauses(rounds) => pauses::run(&rounds.plan(5)?, Duration::from_secs(10)).map(Some),
+        Fault::Clocks(rounds) => clocks::run(&rounds.plan(5)?).map(Some),
+        Fault::Abuse(rounds) => abuse::run(&rounds.plan(1)?, abuse::Strength::FULL).map(Some),
+        Fault::Overload { rounds, seconds } => {
+            overload::run(&rounds.plan(1)?, Duration::from_secs(seconds)).map(Some)
+        }
+        Fault::Node(args) => kvitto_node::args::run(*args).map(|()| None),
         Fault::StoreKills(rounds) => store_kills::run(&rounds.plan(10_000)?).map(Some),
         Fault::PowerCuts(rounds) => power_cuts::run(&rounds.plan(200)?).map(Some),
         Fault::WriteStore { newest, directory } => {

@@ -1,0 +1,180 @@
+//! Clients submit twice as much as the ledger can take, for minutes: it takes what it can, refuses the rest with a time to come back,
+//! loses nothing, and is itself again soon after.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use futures::{StreamExt, stream};
+use kvitto_cli::commands::load::Latencies;
+use kvitto_client::{Answer, Client, ClientError, ManyOptions, SignedStatement};
+use tokio::task::JoinSet;
+
+use super::{Outcome, Plan};
+use crate::live::load::{Writer, options};
+use crate::live::{Checker, Ledger, Load, Pace, on_ledger};
+
+/// Members of the ledger.
+const MEMBERS: usize = 4;
+/// A node may have so much memory at once.
+const MEMORY_MAX: u64 = 768 * 1024 * 1024;
+/// So many statements one by one on the idle ledger give its latency.
+const IDLE: usize = 20;
+/// So long the knee is looked for.
+const KNEE: Duration = Duration::from_secs(20);
+/// So many clients submit too much.
+const CLIENTS: u64 = 8;
+/// How long the ledger may need to be itself again.
+const RECOVERS: Duration = Duration::from_secs(60);
+
+/// What became of what was submitted.
+#[derive(Default)]
+struct Counts {
+    accepted: AtomicU64,
+    refused: AtomicU64,
+    /// Refused without a time to come back.
+    untold: AtomicU64,
+    unanswered: AtomicU64,
+}
+
+/// Too much, in every round for so long.
+///
+/// # Errors
+/// When the ledger does not start.
+pub fn run(plan: &Plan, lasts: Duration) -> Result<Outcome> {
+    on_ledger(plan, MEMBERS, async |ledger, outcome| overload(plan, lasts, ledger, outcome).await)
+}
+
+async fn overload(plan: &Plan, lasts: Duration, ledger: &mut Ledger, outcome: &mut Outcome) -> Result<()> {
+    let progress = plan.progress(plan.rounds);
+    // These keep account of what they are told meanwhile, and are refused like all others.
+    let mut load = Load::start(ledger, Pace { writers: 2, pause: Duration::from_millis(200) }).await?;
+    let writer = load.writer(ledger.client(0, options())?);
+    let idle = one_by_one(&writer).await?;
+    outcome.times("idle: from submission to receipt", idle.clone());
+    let idle_ms = Latencies::of(idle).context("some were measured")?.p50_ms;
+    let knee = knee(&writer, ledger.client(0, options())?).await?;
+    outcome.add("statements per second at the knee", knee);
+    for _ in 0..plan.rounds {
+        for index in 0..MEMBERS {
+            ledger.member(index)?.forget_peak()?;
+        }
+        let before = load.accounts.count();
+        let counts = Arc::new(Counts::default());
+        submit_too_much(ledger, &writer, 2 * knee, lasts, &counts).await?;
+        report(&counts, outcome)?;
+        outcome.add("statements of other clients acknowledged meanwhile", load.accounts.count() - before);
+        for index in 0..MEMBERS {
+            let peak = ledger.member(index)?.peak_bytes()?;
+            ensure!(peak <= MEMORY_MAX, "member {} had {} MiB", index + 1, peak >> 20);
+            outcome.highest("MiB that a node had at most", peak >> 20);
+        }
+        outcome.times("overload: from its end to the idle latency", vec![recovers(&writer, idle_ms).await?]);
+        load.more(1, RECOVERS).await?;
+        progress.inc(1);
+    }
+    let accounts = load.stop().await?;
+    Checker::new(ledger)?.finish(ledger, &accounts).await?.report(outcome);
+    Ok(())
+}
+
+async fn one_by_one(writer: &Writer) -> Result<Vec<Duration>> {
+    let mut times = Vec::new();
+    for _ in 0..IDLE {
+        let start = Instant::now();
+        writer.anchor(1).await?;
+        times.push(start.elapsed());
+    }
+    Ok(times)
+}
+
+/// What the ledger makes final per second, as much as it can: a stream that is never empty.
+async fn knee(writer: &Writer, client: Client) -> Result<u64> {
+    let end = Instant::now() + KNEE;
+    let of = writer.clone();
+    let statements = stream::iter(std::iter::from_fn(move || of.statement(1).ok()));
+    let statements = statements.take_while(move |_| std::future::ready(Instant::now() < end));
+    let mut answers = client.submit_many(statements, ManyOptions::default());
+    let (start, mut done) = (Instant::now(), 0);
+    while let Some(answered) = answers.next().await {
+        match answered.context("looking for the knee")?.answer {
+            Answer::Final(_) => done += 1,
+            other => bail!("an honest statement was not taken: {other:?}"),
+        }
+    }
+    Ok(((done as f64 / start.elapsed().as_secs_f64()) as u64).max(1))
+}
+
+/// Submits at this rate, whatever becomes of it.
+async fn submit_too_much(
+    ledger: &Ledger,
+    writer: &Writer,
+    per_second: u64,
+    lasts: Duration,
+    counts: &Arc<Counts>,
+) -> Result<()> {
+    let every = Duration::from_secs(1).mul_f64(CLIENTS as f64 / per_second as f64);
+    let end = tokio::time::Instant::now() + lasts;
+    let mut clients = JoinSet::new();
+    for index in 0..CLIENTS as usize {
+        let client = ledger.client(index % MEMBERS, options())?;
+        let (writer, counts) = (writer.clone(), Arc::clone(counts));
+        clients.spawn(async move {
+            let mut ticks = tokio::time::interval(every);
+            let mut sent = JoinSet::new();
+            while ticks.tick().await < end {
+                let statement = writer.statement(1)?;
+                sent.spawn(submit(client.clone(), statement, Arc::clone(&counts)));
+                while sent.try_join_next().is_some() {}
+            }
+            sent.join_all().await;
+            anyhow::Ok(())
+        });
+    }
+    while let Some(ended) = clients.join_next().await {
+        ended??;
+    }
+    Ok(())
+}
+
+async fn submit(client: Client, statement: SignedStatement, counts: Arc<Counts>) {
+    let counted = match client.submit(&statement).await {
+        Ok(_) => &counts.accepted,
+        Err(ClientError::Unavailable(why)) if is_refusal(&why.reason) => {
+            if why.retry_after.is_none() {
+                counts.untold.fetch_add(1, Ordering::Relaxed);
+            }
+            &counts.refused
+        }
+        Err(_) => &counts.unanswered,
+    };
+    counted.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Reasons that come with RESOURCE_EXHAUSTED.
+fn is_refusal(reason: &str) -> bool {
+    ["MEMPOOL_FULL", "SIGNER_QUOTA", "OVERLOADED", "STREAMS_MAX", "RESOURCE_EXHAUSTED"].contains(&reason)
+}
+
+fn report(counts: &Counts, outcome: &mut Outcome) -> Result<()> {
+    let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+    outcome.add("statements accepted under overload", of(&counts.accepted));
+    outcome.add("statements refused as too many", of(&counts.refused));
+    outcome.add("statements without an answer in time", of(&counts.unanswered));
+    ensure!(of(&counts.untold) == 0, "{} were refused without a time to come back", of(&counts.untold));
+    Ok(())
+}
+
+/// How long until five statements in a row take no longer than twice what they do on the idle ledger.
+async fn recovers(writer: &Writer, idle_ms: f64) -> Result<Duration> {
+    let start = Instant::now();
+    let mut fast = 0;
+    while fast < 5 {
+        ensure!(start.elapsed() < 4 * RECOVERS, "the ledger is not itself again");
+        let begun = Instant::now();
+        writer.anchor(1).await?;
+        fast = if begun.elapsed().as_secs_f64() * 1000.0 <= 2.0 * idle_ms { fast + 1 } else { 0 };
+    }
+    Ok(start.elapsed())
+}
