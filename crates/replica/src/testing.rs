@@ -4,6 +4,7 @@
 //! of the replica is used, besides reading its messages, and forging them ([`Liar`]).
 
 mod cluster;
+mod decoders;
 pub mod invariants;
 mod liar;
 mod node;
@@ -12,7 +13,8 @@ mod statements;
 mod witness;
 
 pub use cluster::{Cluster, Network, Wire};
-pub use liar::Liar;
+pub use decoders::{DECODERS, Decoder};
+pub use liar::{Liar, Pen};
 pub use node::{Disks, Node};
 pub use random::Random;
 pub use statements::{Statements, all_executed};

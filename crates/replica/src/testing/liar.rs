@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use kvitto_ledger::testing::{MemberKeys, World};
-use kvitto_ledger::{BlockBody, Header, HeaderId, LedgerId, TimeMs, execute};
+use kvitto_ledger::{
+    BlockBody, Header, HeaderId, KeyBytes, LedgerId, Signature, SigningKey, TimeMs, execute,
+};
 use kvitto_merkle::Checkpoint;
 use kvitto_merkle::note::cosignature_message;
 use malachitebft_core_types::{NilOrVal, Round, SignedMessage, VoteType};
@@ -16,14 +18,42 @@ use crate::engine::context::{Address, Height, Proposal, Value, Vote};
 use crate::input::{Input, ReplyToken, Topic, VerdictToken};
 use crate::signer::{Head, Point, Step};
 
+/// Signs a message.
+type Sign = Arc<dyn Fn(&[u8]) -> Signature>;
+
+/// A key, and how it signs: not every public key has a private one that signs as it should.
+#[derive(Clone)]
+pub struct Pen {
+    /// The public key.
+    pub key: KeyBytes,
+    /// Signs a message.
+    pub sign: Sign,
+}
+
+impl Pen {
+    fn of(key: &SigningKey) -> Self {
+        let (public, key) = (key.public().bytes(), key.clone());
+        Self { key: public, sign: Arc::new(move |message| key.sign(message)) }
+    }
+}
+
+impl std::fmt::Debug for Pen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pen({})", self.key)
+    }
+}
+
 /// The keys of a member, and what it can make of them.
 #[derive(Clone, Debug)]
 pub struct Liar {
     /// Place in the configuration.
     pub member: usize,
+    /// Signs votes and proposals.
+    pub consensus: Pen,
+    /// Cosigns.
+    pub cosignature: Pen,
     origin: String,
     ledger: LedgerId,
-    keys: MemberKeys,
 }
 
 impl Liar {
@@ -36,11 +66,18 @@ impl Liar {
     /// With the keys of this member.
     pub fn of(world: &World, member: usize) -> Self {
         let World { genesis, ledger_id, members, .. } = world;
-        Self { member, origin: genesis.origin.clone(), ledger: *ledger_id, keys: members[member].clone() }
+        let MemberKeys { consensus, cosignature, .. } = &members[member];
+        Self {
+            member,
+            consensus: Pen::of(consensus),
+            cosignature: Pen::of(cosignature),
+            origin: genesis.origin.clone(),
+            ledger: *ledger_id,
+        }
     }
 
     fn address(&self) -> Address {
-        Address(self.keys.consensus.public().bytes())
+        Address(self.consensus.key)
     }
 
     /// A vote, for nil or a block.
@@ -60,7 +97,7 @@ impl Liar {
             value: block.map_or(NilOrVal::Nil, NilOrVal::Val),
             address: self.address(),
         };
-        let signature = self.keys.consensus.sign(&vote.sign_bytes(&self.ledger));
+        let signature = (self.consensus.sign)(&vote.sign_bytes(&self.ledger));
         encode_vote(&SignedMessage::new(vote, signature))
     }
 
@@ -73,7 +110,7 @@ impl Liar {
             pol_round: locked_in.map_or(Round::Nil, Round::new),
             address: self.address(),
         };
-        let signature = self.keys.consensus.sign(&proposal.sign_bytes(&self.ledger));
+        let signature = (self.consensus.sign)(&proposal.sign_bytes(&self.ledger));
         encode_proposal(&SignedMessage::new(proposal, signature))
     }
 
@@ -94,9 +131,9 @@ impl Liar {
     pub fn cosignature(&self, head: Head, timestamp_s: u64) -> CosignatureMessage {
         let origin = self.origin.parse().expect("the genesis was checked");
         let text = Checkpoint { origin, size: head.size, root: head.root }.to_string();
-        let signature = self.keys.cosignature.sign(&cosignature_message(timestamp_s, &text));
+        let signature = (self.cosignature.sign)(&cosignature_message(timestamp_s, &text));
         let Head { height, size, root } = head;
-        let key = self.keys.cosignature.public().bytes();
+        let key = self.cosignature.key;
         CosignatureMessage { height, size, root, timestamp_s, key, signature }
     }
 
@@ -124,10 +161,15 @@ impl Liar {
         cluster.input(to, Input::Gossip { topic, from, token, bytes: bytes.into() });
     }
 
-    /// Pushes the body of a block to one node.
-    pub fn push_body(&self, cluster: &mut Cluster, to: usize, header: &Header, body: &BlockBody) {
-        let message = BodyMessage { header: header.clone(), body: body.encode().into() };
+    /// Pushes a body that may be no body at all.
+    pub fn push_bytes(&self, cluster: &mut Cluster, to: usize, header: &Header, body: &[u8]) {
+        let message = BodyMessage { header: header.clone(), body: body.into() };
         let (from, token) = (peer(self.member), ReplyToken(0));
         cluster.input(to, Input::Request { from, token, bytes: Request::Body(message).encode().into() });
+    }
+
+    /// Pushes the body of a block to one node.
+    pub fn push_body(&self, cluster: &mut Cluster, to: usize, header: &Header, body: &BlockBody) {
+        self.push_bytes(cluster, to, header, &body.encode());
     }
 }

@@ -17,6 +17,8 @@
 mod ballast;
 mod block_rows;
 mod decoded;
+#[cfg(any(test, feature = "testing"))]
+mod forged;
 mod index_keys;
 mod kept;
 mod keys;
@@ -43,6 +45,8 @@ use crate::head::HeadFile;
 use crate::read_state::impl_read_state;
 use crate::store::{Head, Published, Read, Store};
 
+#[cfg(any(test, feature = "testing"))]
+pub use forged::{ForgedRows, ROW_READERS, RowReader};
 pub use kept::{KeptBlock, KeptBlocks, set_aside};
 pub use open::{Opened, Options, SetAside};
 pub use reader::SledReader;

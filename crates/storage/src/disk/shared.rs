@@ -108,7 +108,7 @@ pub(super) fn block(trees: &Trees, height: Height) -> Result<Option<(Header, u64
 }
 
 /// The published checkpoint is stored as its height, its size, and the note.
-fn read_published(trees: &Trees) -> Result<Option<Published>, StoreError> {
+pub(super) fn read_published(trees: &Trees) -> Result<Option<Published>, StoreError> {
     let Some(row) = trees.blob(TreeName::Meta, keys::PUBLISHED)? else { return Ok(None) };
     let unreadable = || Damage::unreadable("checkpoint", "");
     let (height, rest) = row.split_first_chunk().ok_or_else(unreadable)?;

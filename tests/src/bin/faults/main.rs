@@ -98,7 +98,7 @@ fn run(fault: Fault) -> Result<Option<Outcome>> {
         Fault::Overload { rounds, seconds } => {
             overload::run(&rounds.plan(1)?, Duration::from_secs(seconds)).map(Some)
         }
-        Fault::Node(args) => kvitto_node::args::run(*args).map(|()| None),
+        Fault::Node(args) => kvitto_node::args::run(*args).map(|_| None),
         Fault::StoreKills(rounds) => store_kills::run(&rounds.plan(10_000)?).map(Some),
         Fault::PowerCuts(rounds) => power_cuts::run(&rounds.plan(200)?).map(Some),
         Fault::WriteStore { newest, directory } => {

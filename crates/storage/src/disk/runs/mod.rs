@@ -29,6 +29,8 @@ use super::trees::{TreeName, Trees};
 use crate::error::{Damage, StoreError};
 use merge::Merge;
 use page::ENTRIES_PER_PAGE;
+#[cfg(any(test, feature = "testing"))]
+pub(super) use page::PagePlace;
 use run::Run;
 
 /// Runs of one size that are merged into one.
@@ -70,7 +72,7 @@ pub(super) struct Index {
 
 /// What is stored about an index besides its pages: next run; runs as (id, entries, first page, pages); merges.
 #[derive(Serialize, Deserialize)]
-struct Manifest(u64, Vec<(u64, u64, u32, u32)>, Vec<merge::Progress>);
+pub(super) struct Manifest(u64, pub(super) Vec<(u64, u64, u32, u32)>, Vec<merge::Progress>);
 
 /// What a block changes in an index: its rows are written first, then it is applied.
 #[derive(Debug, Default)]
@@ -221,7 +223,7 @@ fn level(entries: u64) -> u32 {
     (entries / ENTRIES_PER_PAGE as u64).checked_ilog(FAN_IN as u64).map_or(0, |level| level + 1)
 }
 
-fn manifest_key(number: u8) -> Vec<u8> {
+pub(super) fn manifest_key(number: u8) -> Vec<u8> {
     vec![b'i', number]
 }
 

@@ -12,14 +12,14 @@ pub(super) const ENTRIES_PER_PAGE: usize = PAYLOAD_BYTES_MAX / ENTRY_BYTES;
 
 /// Where a page is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct PagePlace {
-    pub(super) index: u8,
-    pub(super) run: u64,
-    pub(super) page: u32,
+pub(in super::super) struct PagePlace {
+    pub(in super::super) index: u8,
+    pub(in super::super) run: u64,
+    pub(in super::super) page: u32,
 }
 
 impl PagePlace {
-    pub(super) fn write(self, entries: &[Entry], rows: &mut Rows) {
+    pub(in super::super) fn write(self, entries: &[Entry], rows: &mut Rows) {
         let bytes: Vec<u8> = entries
             .iter()
             .flat_map(|(key, value)| [key.0.to_be_bytes(), value.to_be_bytes()])
@@ -32,7 +32,7 @@ impl PagePlace {
         rows.remove(TreeName::Runs, self.key());
     }
 
-    pub(super) fn read(self, trees: &Trees) -> Result<Vec<Entry>, StoreError> {
+    pub(in super::super) fn read(self, trees: &Trees) -> Result<Vec<Entry>, StoreError> {
         let page = trees.row(TreeName::Runs, &self.key())?;
         let page = page.ok_or_else(|| Damage::missing(TreeName::Runs.name(), self.to_text()))?;
         let (numbers, rest) = page.as_chunks::<8>();

@@ -1,0 +1,4 @@
+//! Fuzzes the target `gossip`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kvitto_fuzz::targets::gossip(bytes));

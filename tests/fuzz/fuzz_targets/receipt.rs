@@ -1,0 +1,4 @@
+//! Fuzzes the target `receipt`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kvitto_fuzz::targets::receipt(bytes));
