@@ -12,6 +12,7 @@
 
 mod blocks;
 mod consensus;
+mod ed25519;
 mod peer;
 mod reads;
 mod rows;
