@@ -1,6 +1,10 @@
 //! grpc.health.v1: reads and writes reported apart.
 //!
-//! Names: each service's own; `reads` and `writes`; and the empty name, which means reads.
+//! | name | serving while |
+//! |---|---|
+//! | `reads`, `kvitto.v1.StatusService`, `.RegistryService`, `.LogService` | there is a checkpoint to read at, the store is good, and the node has not halted |
+//! | `writes`, `kvitto.v1.AnchoringService` | so are reads, a quorum of members is in reach, no blocks are missing here, and the disk has room |
+//! | the empty name | both |
 
 use kvitto_proto::v1::anchoring_service_server::SERVICE_NAME as ANCHORING;
 use kvitto_proto::v1::log_service_server::SERVICE_NAME as LOG;
@@ -12,8 +16,9 @@ use tonic_health::server::HealthReporter;
 
 use crate::node::Health;
 
-const READS: [&str; 5] = ["", "reads", STATUS, REGISTRY, LOG];
+const READS: [&str; 4] = ["reads", STATUS, REGISTRY, LOG];
 const WRITES: [&str; 2] = ["writes", ANCHORING];
+const WHOLE: [&str; 1] = [""];
 
 /// Reports the node's health for as long as it is polled. While the node stops, nothing is serving.
 pub(crate) async fn report(
@@ -25,6 +30,7 @@ pub(crate) async fn report(
         let now = if *draining.borrow_and_update() { Health::default() } else { *health.borrow_and_update() };
         set(&reporter, &READS, now.reads).await;
         set(&reporter, &WRITES, now.writes).await;
+        set(&reporter, &WHOLE, now.reads && now.writes).await;
         tokio::select! {
             Ok(()) = health.changed() => {}
             Ok(()) = draining.changed() => {}

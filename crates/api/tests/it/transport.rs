@@ -59,20 +59,18 @@ async fn health_reports_reads_and_writes_apart() {
     while watch.next().await.unwrap().unwrap().status() != ServingStatus::Serving {}
     stage.node.set_health(Health { reads: true, writes: false });
     while watch.next().await.unwrap().unwrap().status() != ServingStatus::NotServing {}
-    for (service, expected) in [
-        ("", ServingStatus::Serving),
-        ("reads", ServingStatus::Serving),
-        ("kvitto.v1.StatusService", ServingStatus::Serving),
-        ("kvitto.v1.RegistryService", ServingStatus::Serving),
-        ("kvitto.v1.LogService", ServingStatus::Serving),
-        ("kvitto.v1.AnchoringService", ServingStatus::NotServing),
-    ] {
-        let request = HealthCheckRequest { service: service.to_owned() };
-        let mut found = client.check(request.clone()).await.unwrap().into_inner().status();
-        while found != expected {
+    let reads = ["reads", "kvitto.v1.StatusService", "kvitto.v1.RegistryService", "kvitto.v1.LogService"];
+    let writes = ["writes", "kvitto.v1.AnchoringService"];
+    for (health_reads, health_writes) in [(true, false), (true, true), (false, false), (false, true)] {
+        stage.node.set_health(Health { reads: health_reads, writes: health_writes });
+        let services = reads.map(|name| (name, health_reads)).into_iter();
+        let services = services.chain(writes.map(|name| (name, health_writes)));
+        for (service, serving) in services.chain([("", health_reads && health_writes)]) {
+            let expected = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+            let request = HealthCheckRequest { service: service.to_owned() };
+            let mut reports = client.watch(request).await.unwrap().into_inner();
             // Reported one after the other.
-            tokio::task::yield_now().await;
-            found = client.check(request.clone()).await.unwrap().into_inner().status();
+            while reports.next().await.unwrap().unwrap().status() != expected {}
         }
     }
 }
