@@ -12,7 +12,10 @@ use crate::genesis_file::GenesisFile;
 use crate::init::NewMember;
 use crate::shell::say;
 use crate::standing::Vouched;
-use crate::{check_command, demo, genesis_command, init, localnet, logging, run_command, salvage_command};
+use crate::{
+    check_command, demo, genesis_command, init, localnet, logging, run_command,
+    salvage_command,
+};
 
 /// A node of a Kvitto ledger.
 #[derive(Debug, Parser)]
@@ -35,7 +38,7 @@ enum Command {
     /// Show what Kvitto does: four members, one credential, from anchoring to revocation.
     Demo(demo::DemoArgs),
     /// Audit the store of a stopped node from its first record to its last.
-    Check(Stopped),
+    Check(Check),
     /// Take blocks back from damaged stores that were set aside, into the store of a stopped node, as far as they verify.
     Salvage(Stopped),
 }
@@ -90,6 +93,15 @@ struct Stopped {
     config: PathBuf,
 }
 
+#[derive(Debug, ClapArgs)]
+struct Check {
+    #[command(flatten)]
+    stopped: Stopped,
+    /// Print one JSON object instead of words.
+    #[arg(long)]
+    json: bool,
+}
+
 impl Stopped {
     fn read(&self) -> Result<(Config, Genesis)> {
         let config = Config::read(&self.config)?;
@@ -120,9 +132,9 @@ pub fn run(args: Args) -> Result<()> {
             logging::start_quiet()?;
             runtime()?.block_on(demo::run(&args))
         }
-        Command::Check(stopped) => {
-            let (config, genesis) = stopped.read()?;
-            check_command::run(&config, &genesis)
+        Command::Check(check) => {
+            let (config, genesis) = check.stopped.read()?;
+            check_command::run(&config, &genesis, check.json)
         }
         Command::Salvage(stopped) => {
             let (config, genesis) = stopped.read()?;

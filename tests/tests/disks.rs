@@ -53,7 +53,7 @@ async fn a_member_that_is_alone_does_not_begin_its_ledger_anew() {
     copy(&config.data, &whole);
 
     fs::write(config.data.join("HEAD"), b"").unwrap();
-    let error = check_command::run(&config, &genesis).unwrap_err();
+    let error = check_command::run(&config, &genesis, false).unwrap_err();
     assert!(format!("{error:#}").contains("HEAD cannot be read"), "{error:#}");
     assert!(!config.data.join("damaged-1").exists(), "a check changes nothing");
 
@@ -66,7 +66,7 @@ async fn a_member_that_is_alone_does_not_begin_its_ledger_anew() {
 
     fs::remove_dir_all(&config.data).unwrap();
     copy(&whole, &config.data);
-    check_command::run(&config, &genesis).unwrap();
+    check_command::run(&config, &genesis, false).unwrap();
     let sandbox = world.sandbox.clone();
     world.cluster.start_member(&sandbox, 0).await.unwrap();
     world.cluster.caught_up(0).await.unwrap();

@@ -1,4 +1,7 @@
-//! Checks that what a store holds follows from its records: the chain of headers, both roots, bodies and indexes.
+//! Checks that what a store holds follows from its records: the chain of headers, both roots, bodies and indexes; and that its
+//! bodies, executed again, lead to it.
+
+mod again;
 
 use kvitto_ledger::block::BlockBody;
 use kvitto_ledger::record::BlockRecord;
@@ -11,6 +14,8 @@ use kvitto_merkle::{Frontier, Hash, leaf_hash};
 use crate::error::{Damage, StoreError};
 use crate::nodes::{LogNodes, StatusNodes};
 use crate::store::Read;
+
+pub use again::executed_again;
 
 /// Leaves are read in portions of about this many bytes.
 const PORTION_BYTES: usize = 1024 * 1024;

@@ -136,6 +136,14 @@ impl StoreError {
         move |source| Self::Failed { operation, source }
     }
 
+    /// What is behind a state that cannot be read: an error of this store, or of another one.
+    pub(crate) fn of_state(error: StateError) -> Self {
+        match error.0.downcast::<Self>() {
+            Ok(error) => *error,
+            Err(other) => Self::Failed { operation: "read the state", source: io::Error::other(other) },
+        }
+    }
+
     /// The damage behind it, if that is what it is.
     pub fn damage(&self) -> Option<&Damage> {
         match self {

@@ -120,6 +120,17 @@ fn check_all_heights(reader: &impl Read, history: &History) {
     }
     model::check_beyond(reader, history.newest());
     audit::everything(reader, &mut |_| ()).expect("all in order");
+    let certified = |header: &Header, bytes: &[u8]| bytes == certificate(header.height);
+    let mut seen = 0;
+    let mut progress = |height: Height| {
+        assert_eq!(height.0, seen);
+        seen += 1;
+    };
+    audit::executed_again(reader, &history.genesis, &certified, &mut progress).expect("all in order");
+    assert_eq!(seen, history.newest().header.height.0 + 1);
+    let refused = |header: &Header, _: &[u8]| header.height != history.newest().header.height;
+    let error = audit::executed_again(reader, &history.genesis, &refused, &mut |_| ()).expect_err("refused");
+    assert!(error.damage().is_some(), "{error:?}");
 }
 
 /// Many records in one block, many positions, many chunks: everything that is packed into pages goes over their edges.
