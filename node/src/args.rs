@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args as ClapArgs, Parser, Subcommand};
@@ -13,7 +14,7 @@ use crate::init::NewMember;
 use crate::shell::say;
 use crate::standing::Vouched;
 use crate::{
-    check_command, demo, genesis_command, init, localnet, logging, run_command,
+    check_command, demo, doctor_command, genesis_command, init, localnet, logging, run_command,
     salvage_command,
 };
 
@@ -39,6 +40,9 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Audit the store of a stopped node from its first record to its last.
     Check(Check),
+    /// Say why nothing is being decided, and what to do; of a stopped node, what its files say. Ends with 0 if all is well, 3 if
+    /// someone should look, 4 if something does not work.
+    Doctor(Doctor),
     /// Take blocks back from damaged stores that were set aside, into the store of a stopped node, as far as they verify.
     Salvage(Stopped),
 }
@@ -102,6 +106,16 @@ struct Check {
     json: bool,
 }
 
+#[derive(Debug, ClapArgs)]
+struct Doctor {
+    /// The node's configuration.
+    #[arg(long, env = "KVITTO_NODE_CONFIG")]
+    config: PathBuf,
+    /// Print one JSON object instead of words.
+    #[arg(long)]
+    json: bool,
+}
+
 impl Stopped {
     fn read(&self) -> Result<(Config, Genesis)> {
         let config = Config::read(&self.config)?;
@@ -114,8 +128,11 @@ impl Stopped {
 ///
 /// # Errors
 /// What went wrong, for people to read.
-pub fn run(args: Args) -> Result<()> {
+pub fn run(args: Args) -> Result<ExitCode> {
     match args.command {
+        Command::Doctor(doctor) => {
+            return runtime()?.block_on(doctor_command::run(&doctor.config, doctor.json));
+        }
         Command::Init(init) => init_member(&init),
         Command::Genesis(args) => genesis_command::run(&args),
         Command::Run(run) => {
@@ -140,7 +157,8 @@ pub fn run(args: Args) -> Result<()> {
             let (config, genesis) = stopped.read()?;
             salvage_command::run(&config, &genesis)
         }
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn init_member(args: &Init) -> Result<()> {

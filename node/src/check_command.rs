@@ -23,6 +23,9 @@ use crate::core::now;
 use crate::node::open_store_to_read;
 use crate::shell::say;
 
+/// Is told of every block that is in order.
+type Progress<'a> = &'a mut dyn FnMut(Height);
+
 /// What one check came to.
 #[derive(Debug, Serialize)]
 struct Outcome {
@@ -76,7 +79,7 @@ pub fn run(config: &Config, genesis: &Genesis, json: bool) -> Result<()> {
 
 fn audit_all(reader: &SledReader, genesis: &Genesis, json: bool, report: &mut Report) -> Result<()> {
     let blocks = reader.committed().0 + 1;
-    let with_bar = |what: &'static str, audit: &dyn Fn(&mut dyn FnMut(Height)) -> Result<(), StoreError>| {
+    let with_bar = |what: &'static str, audit: &dyn Fn(Progress) -> Result<(), StoreError>| {
         let bar = bar(blocks, what, json)?;
         let audited = audit(&mut |height: Height| bar.set_position(height.0 + 1));
         bar.finish_and_clear();

@@ -254,7 +254,11 @@ impl<S: Store> Core<S> {
                 let peer = peer.map_or("nobody", |peer| self.peers.name(peer));
                 tracing::warn!(peer, %fault, "fault");
             }
-            Effect::Halt(halt) => bail!("halted, because going on could break a promise: {halt}"),
+            Effect::Halt(halt) => {
+                // Health checks and the operator learn of it while the process ends.
+                self.report.set_status(self.replica.status());
+                bail!("halted, because going on could break a promise: {halt}")
+            }
         }
         Ok(())
     }

@@ -13,7 +13,8 @@ use tokio::sync::{oneshot, watch};
 
 use crate::admission::Admission;
 use crate::core::{Event, Events, now};
-use crate::report::{has_quorum, is_behind};
+use crate::diagnosis::has_quorum;
+use crate::report::is_behind;
 
 /// When a client whose statement found no room should try again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);

@@ -252,7 +252,7 @@ mod tests {
             }
             let liar_name = &cluster.world.members[1].name;
             for (kind, members) in said(&folder) {
-                assert_eq!(members, [liar_name.clone()]);
+                assert_eq!(members, std::slice::from_ref(liar_name));
                 caught.insert(kind);
             }
             assert!(!names(temporary.path()).is_empty());

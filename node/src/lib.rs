@@ -1,7 +1,7 @@
 //! The node: reads configuration and keys, opens the store, joins the parts, runs, stops.
 //!
 //! ```text
-//!   args ──► init, genesis ──► files          run, localnet, demo, check, salvage
+//!   args ──► init, genesis ──► files          run, localnet, demo, check, doctor, salvage
 //!                                               │
 //!              config, genesis_file, keys ──► node: store, network, API, and
 //!                                             core: the one task that owns the replica
@@ -15,12 +15,15 @@ pub mod config;
 pub mod core;
 pub mod demo;
 pub mod desk;
+mod diagnosis;
+pub mod doctor_command;
 mod evidence;
 mod file;
 pub mod genesis_command;
 pub mod genesis_file;
 pub mod gossip;
 pub mod init;
+mod inspection;
 mod interrupt;
 pub mod keys;
 pub mod localnet;

@@ -7,7 +7,7 @@ use kvitto_node::args::Args;
 
 fn main() -> ExitCode {
     match kvitto_node::args::run(Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("kvitto-node: {error:#}");
             ExitCode::FAILURE

@@ -149,10 +149,9 @@ impl Node {
         let (network, heard, swarm) = kvitto_network::start(network_config).await?;
         let (events_in, events_out) = events();
         let counter = Counter::default();
-        let name = setup.genesis.config.members[member].name.clone();
         let report = Report::new(
             &setup.genesis,
-            name,
+            member,
             network.clone(),
             Arc::clone(&peers),
             setup.data.join("evidence"),

@@ -2,11 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use anyhow::Result;
-use kvitto_api::{Diagnosis, Dossier, Health, NodeInfo, Peer, Peers, Severity};
-use kvitto_ledger::genesis::quorum;
+use kvitto_api::{Diagnosis, Dossier, Health, NodeInfo, Peer, Peers};
 use kvitto_ledger::{Genesis, LedgerId, TimeMs};
 use kvitto_network::Network;
 use kvitto_replica::{Evidence, MemberStatus, Status};
@@ -14,11 +12,9 @@ use kvitto_storage::{FirstFailure, Read};
 use tokio::sync::watch;
 
 use crate::core::now;
+use crate::diagnosis::{Situation, has_quorum, is_syncing};
 use crate::evidence::EvidenceFolder;
 use crate::peers::PeerTable;
-
-/// A member that has not voted for so long, while blocks are being decided, is worth a look.
-const SILENCE: Duration = Duration::from_secs(30);
 
 /// See the module's head. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -28,8 +24,11 @@ pub struct Report(Arc<Inner>);
 struct Inner {
     origin: String,
     ledger_id: LedgerId,
-    member: String,
-    members: usize,
+    /// This member's place.
+    member: usize,
+    /// The members' names, in the order of the configuration.
+    names: Vec<String>,
+    started: TimeMs,
     network: Network,
     peers: Arc<PeerTable>,
     evidence: EvidenceFolder,
@@ -59,7 +58,7 @@ impl Report {
     /// When that folder cannot be read.
     pub fn new(
         genesis: &Genesis,
-        member: String,
+        member: usize,
         network: Network,
         peers: Arc<PeerTable>,
         evidence_folder: PathBuf,
@@ -69,7 +68,8 @@ impl Report {
             origin: genesis.origin.clone(),
             ledger_id: genesis.ledger_id(),
             member,
-            members: genesis.config.members.len(),
+            names: genesis.config.members.iter().map(|member| member.name.clone()).collect(),
+            started: now(),
             network,
             peers,
             evidence: EvidenceFolder::open(evidence_folder, genesis)?,
@@ -99,18 +99,25 @@ impl Report {
     /// The audit of the store has ended.
     pub(crate) fn set_audit(&self, audit: Audit) {
         self.0.audit.send_replace(audit);
+        self.judge_health();
     }
 
     /// The replica has done something.
     pub(crate) fn set_status(&self, status: Status) {
-        let mut health = health_of(&status);
-        health.reads &= self.store_fault().is_none();
-        self.0.health.send_if_modified(|known| std::mem::replace(known, health) != health);
         self.0.status.send_if_modified(|known| {
             let changed = known.as_ref() != Some(&status);
             *known = Some(status);
             changed
         });
+        self.judge_health();
+    }
+
+    /// Health, as it follows from the newest status and from what is known of the store.
+    fn judge_health(&self) {
+        let status = self.0.status.borrow();
+        let Some(status) = status.as_ref() else { return };
+        let health = health_of(status, self.store_fault().is_none());
+        self.0.health.send_if_modified(|known| std::mem::replace(known, health) != health);
     }
 
     /// Keeps evidence against a member.
@@ -133,11 +140,12 @@ impl Report {
             best_peer: None,
             round: None,
             observing: true,
+            catching_up: None,
             muted: false,
             halted: false,
             mempool_count: 0,
             mempool_bytes: 0,
-            members: vec![MemberStatus::default(); self.0.members],
+            members: vec![MemberStatus::default(); self.0.names.len()],
         });
         Ok(())
     }
@@ -151,27 +159,15 @@ impl Report {
     }
 }
 
-fn is_syncing(status: &Status) -> bool {
-    status.best_peer.is_some_and(|best| best.0 > status.height.0 + 1)
-}
-
-fn connected(status: &Status) -> usize {
-    status.members.iter().filter(|member| member.connected).count()
-}
-
 /// Whether a peer has blocks that are not here: a verdict on the state here may not be one on the newest.
 pub(crate) fn is_behind(status: &Status) -> bool {
     status.best_peer.is_some_and(|best| best > status.height)
 }
 
-/// Whether enough members are in reach to decide, this one counted.
-pub(crate) fn has_quorum(status: &Status) -> bool {
-    connected(status) >= quorum(status.members.len())
-}
-
-/// Reads work once there is a checkpoint to read at; writes need a quorum of members in reach, this one's vote aside.
-fn health_of(status: &Status) -> Health {
-    let reads = status.published.is_some() && !status.halted;
+/// Reads work once there is a checkpoint to read at, and the store is good; writes need a quorum of members in reach, and that no
+/// blocks are missing here.
+fn health_of(status: &Status, store_is_good: bool) -> Health {
+    let reads = status.published.is_some() && !status.halted && store_is_good;
     let writes = reads && !is_syncing(status) && has_quorum(status);
     Health { reads, writes }
 }
@@ -184,7 +180,7 @@ impl Peers for Report {
             version: env!("CARGO_PKG_VERSION").into(),
             origin: self.0.origin.clone(),
             ledger_id: self.0.ledger_id,
-            member: Some(self.0.member.clone()),
+            member: Some(self.0.names[self.0.member].clone()),
             height: status.map(|status| status.height).unwrap_or_default(),
             mempool_statements: status.map_or(0, |status| count(status.mempool_count)),
             mempool_bytes: status.map_or(0, |status| status.mempool_bytes as u64),
@@ -196,39 +192,34 @@ impl Peers for Report {
     fn peers(&self) -> Vec<Peer> {
         let connected = self.0.network.connected_peers();
         let own = self.0.network.peer_id();
-        let others = self.0.peers.all().filter(|(_, id)| *id != own);
+        let heard = self.0.status.borrow().as_ref().map(|status| status.members.clone()).unwrap_or_default();
+        let others = self.0.peers.all().zip(0..).filter(|((_, id), _)| *id != own);
         others
-            .map(|(peer, id)| Peer {
+            .map(|((peer, id), place): (_, usize)| (peer, id, heard.get(place).copied().unwrap_or_default()))
+            .map(|(peer, id, heard)| Peer {
                 member: Some(self.0.peers.name(peer).to_owned()),
                 peer_id: id.to_string(),
                 connected: connected.contains(&id),
                 addresses: Vec::new(),
-                height: None,
-                cosigned: None,
+                height: heard.height,
+                cosigned: heard.cosigned.map(|cosigned| TimeMs(cosigned.timestamp_s.saturating_mul(1000))),
             })
             .collect()
     }
 
     async fn diagnose(&self) -> Vec<Diagnosis> {
-        let Some(status) = self.0.status.borrow().clone() else {
-            return vec![failure("replica", "the replica has not started", "wait, then look into the log")];
+        let status = self.0.status.borrow().clone();
+        let situation = Situation {
+            status: status.as_ref(),
+            names: &self.0.names,
+            member: self.0.member,
+            started: self.0.started,
+            now: now(),
+            disk_full: self.0.disk_full.get().is_some(),
+            store_fault: self.store_fault(),
+            evidence: *self.evidence_count().borrow(),
         };
-        if self.0.disk_full.get().is_some() {
-            let message = "the disk was full when the node started: it answers readers and decides nothing";
-            return vec![failure(
-                "store",
-                message,
-                "free some space, more than the ballast takes, and start the node again",
-            )];
-        }
-        let mut findings = diagnose(&status, &self.0.peers, now());
-        if let Some(fault) = self.store_fault() {
-            let remedy =
-                "stop the node, move its data folder away, and start it: it fetches everything again";
-            findings.push(failure("store", &fault, remedy));
-        }
-        findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-        findings
+        situation.findings()
     }
 
     fn evidence(&self) -> Dossier {
@@ -240,80 +231,77 @@ impl Peers for Report {
     }
 }
 
-/// Says what stands against progress, member by member.
-fn diagnose(status: &Status, peers: &PeerTable, now: TimeMs) -> Vec<Diagnosis> {
-    let mut findings = Vec::new();
-    let (members, in_reach) = (status.members.len(), connected(status));
-    let needed = quorum(members);
-    if status.halted {
-        findings.push(failure(
-            "safety",
-            "the node has halted, because going on could break a promise",
-            "look into the log for the reason",
-        ));
-    }
-    if in_reach < needed {
-        let message = format!("{in_reach} of {members} members are in reach, {needed} are needed to decide");
-        findings.push(failure(
-            "peers.quorum",
-            &message,
-            "start the members that are missing, or mend the network",
-        ));
-    }
-    if status.observing {
-        findings.push(warning(
-            "guard",
-            "this member follows but signs nothing",
-            "see \"When something is lost\" in deploy/README.md",
-        ));
-    }
-    if status.muted {
-        findings.push(warning(
-            "guard",
-            "this member is silent at this height: its guard remembers another message",
-            "",
-        ));
-    }
-    if is_syncing(status) {
-        let best = status.best_peer.unwrap_or_default();
-        findings.push(warning("sync", &format!("block {} of {best}", status.height), "wait"));
-    }
-    for ((peer, _), member) in peers.all().zip(&status.members) {
-        let name = peers.name(peer);
-        if !member.connected {
-            findings.push(warning("peers", &format!("{name} is not connected"), "ask its operator"));
-        } else if let (Some(round), Some(at)) = (&status.round, member.voted_at)
-            && now.0.saturating_sub(at.0) > u64::try_from(SILENCE.as_millis()).unwrap_or(u64::MAX)
-        {
-            let message =
-                format!("{name} has not voted for {} s at block {}", (now.0 - at.0) / 1000, round.height);
-            findings.push(warning("peers", &message, "ask its operator"));
-        }
-    }
-    if findings.is_empty() {
-        findings.push(Diagnosis {
-            check: "node".into(),
-            severity: Severity::Ok,
-            message: format!("block {} is committed, and nothing stands against the next", status.height),
-            remedy: String::new(),
-        });
-    }
-    findings
-}
-
-fn failure(check: &str, message: &str, remedy: &str) -> Diagnosis {
-    Diagnosis {
-        check: check.into(),
-        severity: Severity::Failure,
-        message: message.into(),
-        remedy: remedy.into(),
-    }
-}
-
-fn warning(check: &str, message: &str, remedy: &str) -> Diagnosis {
-    Diagnosis { severity: Severity::Warning, ..failure(check, message, remedy) }
-}
-
 fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use kvitto_ledger::Height;
+
+    use super::*;
+
+    /// Of four members, with everything as it should be.
+    fn status() -> Status {
+        Status {
+            height: Height(7),
+            block_time: TimeMs(1),
+            published: Some(Height(7)),
+            best_peer: Some(Height(7)),
+            round: None,
+            observing: false,
+            catching_up: None,
+            muted: false,
+            halted: false,
+            mempool_count: 0,
+            mempool_bytes: 0,
+            members: vec![MemberStatus { connected: true, ..MemberStatus::default() }; 4],
+        }
+    }
+
+    #[test]
+    fn reads_and_writes_work_or_not_in_every_state() {
+        type Change = fn(&mut Status);
+        let rows: [(&str, Change, bool, [bool; 2]); 12] = [
+            ("as it should be", |_| (), true, [true, true]),
+            ("one block behind", |status| status.best_peer = Some(Height(8)), true, [true, true]),
+            ("syncing", |status| status.best_peer = Some(Height(9)), true, [true, false]),
+            ("one missing", |status| status.members[3].connected = false, true, [true, true]),
+            (
+                "no quorum",
+                |status| (2..4).for_each(|member| status.members[member].connected = false),
+                true,
+                [true, false],
+            ),
+            // Its vote is not needed while the others are a quorum with it in reach.
+            ("guard lost", |status| status.observing = true, true, [true, true]),
+            ("muted", |status| status.muted = true, true, [true, true]),
+            ("no checkpoint yet", |status| status.published = None, true, [false, false]),
+            ("halted", |status| status.halted = true, true, [false, false]),
+            ("store damaged", |_| (), false, [false, false]),
+            (
+                "disk full",
+                |status| {
+                    status.observing = true;
+                    status.members = vec![MemberStatus::default(); 4];
+                },
+                true,
+                [true, false],
+            ),
+            (
+                "disk full, of one member",
+                |status| {
+                    status.observing = true;
+                    status.members = vec![MemberStatus::default(); 1];
+                },
+                true,
+                [true, false],
+            ),
+        ];
+        for (about, change, store_is_good, [reads, writes]) in rows {
+            let mut status = status();
+            change(&mut status);
+            assert_eq!(health_of(&status, store_is_good), Health { reads, writes }, "{about}");
+        }
+    }
 }

@@ -96,6 +96,24 @@ impl Signer for FileSigner {
     }
 }
 
+/// What the guard in `folder` says, without taking it; `None` where it is missing or cannot be read.
+///
+/// # Errors
+/// When the operating system refuses.
+pub(crate) fn read_guard(folder: &Path) -> Result<Option<Guard>> {
+    if !folder.is_dir() {
+        return Ok(None);
+    }
+    let directory = OsDirectory::open(folder, Faults::none())
+        .with_context(|| format!("cannot open {}", folder.display()))?;
+    let (_, content) = SlotFile::open(directory, FORMAT)
+        .with_context(|| format!("cannot read the guard in {}", folder.display()))?;
+    Ok(match content {
+        Content::Newest(bytes) => Guard::decode(&bytes).ok(),
+        Content::None | Content::Lost => None,
+    })
+}
+
 /// Makes the guard of a new member; one that is there already stays.
 ///
 /// # Errors

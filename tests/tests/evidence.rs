@@ -42,7 +42,7 @@ fn world(sandbox: &Sandbox, genesis: &Genesis) -> World {
 async fn two_trees_of_one_member_are_caught_served_fetched_and_checked() {
     let folder = tempfile::tempdir().unwrap();
     let free = Ports { peers: 0, api: 0, operator: 0 };
-    let sandbox = Sandbox::make(&folder.path().join("ledger"), &vec![free; 4], Timeouts::default()).unwrap();
+    let sandbox = Sandbox::make(&folder.path().join("ledger"), &[free; 4], Timeouts::default()).unwrap();
     let (_, genesis) = GenesisFile::read(&sandbox.member_folder(0).join(GENESIS_FILE)).unwrap();
     let config = Config::read(&sandbox.config(0)).unwrap();
     let node = Node::start(Setup::from_config(&config, Vouched::default()).unwrap()).await.unwrap();

@@ -238,6 +238,11 @@ impl Cosign {
         self.trees.last_key_value().map(|(height, _)| *height) == self.published()
     }
 
+    /// The member with this cosignature key: place in the configuration.
+    pub(crate) fn member_of(&self, key: &kvitto_ledger::KeyBytes) -> Option<usize> {
+        self.members.iter().position(|keys| *keys.cosignature.public_key() == key.0)
+    }
+
     /// Takes a member's cosignature. `state` shows the newest tree, where it can be read.
     pub(crate) fn receive<R: ReadState>(
         &mut self,
@@ -245,8 +250,7 @@ impl Cosign {
         now: TimeMs,
         state: Option<&R>,
     ) -> Result<Result<Received, Fault>, StateError> {
-        let by_key = |keys: &MemberKeys| *keys.cosignature.public_key() == message.key.0;
-        match self.members.iter().position(by_key) {
+        match self.member_of(&message.key) {
             None => Ok(Err(Fault::Cosignature)),
             Some(member) if Some(member) == self.member => Ok(Ok(Received::Useless)),
             Some(member) => self.receive_from(member, message, now, state),

@@ -144,8 +144,14 @@ impl<S: Signer> Replica<S> {
                 }
             },
             Input::Response { id, bytes } => self.on_response(id, bytes.as_deref()),
-            Input::PeerUp(peer) => self.on_peer_up(peer),
-            Input::PeerDown(peer) => self.sync.down(peer),
+            Input::PeerUp(peer) => {
+                self.hear_of(peer);
+                self.on_peer_up(peer);
+            }
+            Input::PeerDown(peer) => {
+                self.hear_of(peer);
+                self.sync.down(peer);
+            }
             Input::Verified { ticket, statements } => self.on_verified(ticket, statements, state)?,
             Input::Committed => self.on_committed(state)?,
             Input::Timer(id) => self.on_timer(id, state)?,
@@ -224,8 +230,17 @@ impl<S: Signer> Replica<S> {
         let connected = |member: usize| {
             Some(member) == self.member || u32::try_from(member).is_ok_and(|peer| self.sync.is_up(Peer(peer)))
         };
-        let member =
-            |(member, heard): (usize, &MemberStatus)| MemberStatus { connected: connected(member), ..*heard };
+        let claimed =
+            |member: usize| u32::try_from(member).ok().and_then(|peer| self.sync.claimed(Peer(peer)));
+        let member = |(member, heard): (usize, &MemberStatus)| MemberStatus {
+            connected: connected(member),
+            height: claimed(member),
+            ..*heard
+        };
+        let catching_up = match self.standing {
+            Standing::CatchingUp(height) => Some(height),
+            Standing::Signing | Standing::Observing => None,
+        };
         Status {
             height: self.tip.height(),
             block_time: self.tip.header.time,
@@ -233,6 +248,7 @@ impl<S: Signer> Replica<S> {
             best_peer: self.sync.best(),
             round,
             observing: !self.may_sign(),
+            catching_up,
             muted: running && self.engine.is_muted(),
             halted: self.halted,
             mempool_count: self.mempool.len(),
@@ -253,6 +269,14 @@ impl<S: Signer> Replica<S> {
 
     fn next_height(&self) -> Height {
         self.tip.height().next()
+    }
+
+    /// A member's connection comes or goes.
+    fn hear_of(&mut self, peer: Peer) {
+        let member = usize::try_from(peer.0).ok().and_then(|member| self.heard.get_mut(member));
+        if let Some(heard) = member {
+            heard.heard_at = Some(self.now);
+        }
     }
 
     fn may_sign(&self) -> bool {

@@ -17,6 +17,8 @@ pub struct Status {
     pub round: Option<RoundStatus>,
     /// This member follows but signs nothing yet: its guard was lost, or it is no member.
     pub observing: bool,
+    /// The block up to which it must follow first, because blocks that it had acknowledged are lost here.
+    pub catching_up: Option<Height>,
     /// This member is silent at the height in progress: its guard remembers something else.
     pub muted: bool,
     /// The replica has stopped for good.
@@ -51,4 +53,21 @@ pub struct MemberStatus {
     pub voted: Option<(Height, u32)>,
     /// When that came, by the own clock.
     pub voted_at: Option<TimeMs>,
+    /// When anything that it signed came last, or its connection came or went, by the own clock.
+    pub heard_at: Option<TimeMs>,
+    /// Its newest cosignature.
+    pub cosigned: Option<Cosigned>,
+    /// The greatest block that it says or shows it has, while it is connected.
+    pub height: Option<Height>,
+}
+
+/// When a member cosigned, by its clock and by the own one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cosigned {
+    /// What it says, in seconds since the epoch.
+    pub timestamp_s: u64,
+    /// When that came, by the own clock.
+    pub heard_at: TimeMs,
+    /// Whether it came after an older one: the first one from a member may have been made long ago.
+    pub fresh: bool,
 }

@@ -71,6 +71,11 @@ impl Sync {
         }
     }
 
+    /// The greatest height that this peer, if it is connected, says it has.
+    pub(crate) fn claimed(&self, peer: Peer) -> Option<Height> {
+        self.claims.get(&peer).copied()
+    }
+
     /// The greatest height that a connected peer says it has.
     pub(crate) fn best(&self) -> Option<Height> {
         self.claims.values().max().copied()

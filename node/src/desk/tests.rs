@@ -61,6 +61,7 @@ impl Stage {
             best_peer: Some(height),
             round: None,
             observing: false,
+            catching_up: None,
             muted: false,
             halted: false,
             mempool_count: 0,

@@ -121,7 +121,7 @@ async fn a_wrong_status_root_is_found_though_every_member_signed_it() {
     };
     between.proxy.twist(twists);
     // One that has not seen the honest tree.
-    let fresh = client(node, &[between.url.clone()]);
+    let fresh = client(node, std::slice::from_ref(&between.url));
     let error = fresh.audit(None, &mut |_, _| ()).await.expect_err("forged");
     assert_eq!(error.reason(), "STATUS_ROOT");
     let AuditError::Fault { fault, .. } = error else { panic!("a fault") };

@@ -15,6 +15,7 @@ use crate::input::{Peer, TimerId, Topic};
 use crate::mempool::LOOK_MS_MIN;
 use crate::options::Standing;
 use crate::signer::Signer;
+use crate::status::Cosigned;
 
 impl<S: Signer> Replica<S> {
     /// The block is decided: nothing else happens at its height.
@@ -130,7 +131,18 @@ impl<S: Signer> Replica<S> {
         };
         self.sync.claim(from, message.height);
         let state = (!matches!(self.phase, Phase::Committing(_))).then_some(state);
-        Ok(match self.cosign.receive(message, self.now, state)? {
+        let (signer, timestamp_s) = (self.cosign.member_of(&message.key), message.timestamp_s);
+        let received = self.cosign.receive(message, self.now, state)?;
+        // Only with a good signature it comes so far.
+        if matches!(received, Ok(Received::Kept) | Err(Fault::CosignatureTime))
+            && let Some(heard) = signer.and_then(|member| self.heard.get_mut(member))
+        {
+            let (heard_at, earlier) = (self.now, heard.cosigned);
+            let fresh = earlier.is_some_and(|earlier| earlier.timestamp_s < timestamp_s);
+            heard.heard_at = Some(heard_at);
+            heard.cosigned = Some(Cosigned { timestamp_s, heard_at, fresh });
+        }
+        Ok(match received {
             Ok(Received::Kept) => Verdict::Accept,
             Ok(Received::Late) => {
                 // What was said of this tree came before it could be of use there, and comes again only every 10 s.

@@ -136,10 +136,17 @@ impl<S: Signer> Replica<S> {
     }
 
     fn hear(&mut self, message: &ConsensusMessage, signers: &[usize]) {
-        let ConsensusMessage::Vote(vote) = message else { return };
-        let (place, now) = ((vote.height.0, vote.round.as_u32().unwrap_or(0)), self.now);
+        let place = match message {
+            ConsensusMessage::Vote(vote) => Some((vote.height.0, vote.round.as_u32().unwrap_or(0))),
+            ConsensusMessage::Proposal(_) => None,
+            // Signed at any time, and sent by somebody else.
+            ConsensusMessage::Polka(_) | ConsensusMessage::Round(_) => return,
+        };
+        let now = self.now;
         for signer in signers {
-            if let Some(heard) = self.heard.get_mut(*signer) {
+            let Some(heard) = self.heard.get_mut(*signer) else { continue };
+            heard.heard_at = Some(now);
+            if let Some(place) = place {
                 heard.voted = heard.voted.max(Some(place));
                 heard.voted_at = Some(now);
             }
