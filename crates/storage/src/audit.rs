@@ -4,8 +4,8 @@
 mod again;
 
 use kvitto_ledger::block::BlockBody;
-use kvitto_ledger::record::BlockRecord;
-use kvitto_ledger::state::{Place, PlaceContent};
+use kvitto_ledger::record::{AccreditationStatusRecord, BlockRecord, RecordType, StatusRecord};
+use kvitto_ledger::state::{AccreditationKey, Place, PlaceContent};
 use kvitto_ledger::{Header, HeaderId, Height, LeafIndex, Record, RecordBody, StatementId};
 use kvitto_merkle::log::PerfectNode;
 use kvitto_merkle::status::{self, Chunk, StatusSource, chunk_count};
@@ -118,15 +118,44 @@ impl<'a, R: Read> Auditor<'a, R> {
         let mut nodes: Vec<PerfectNode> = Vec::new();
         self.frontier.push_reporting(leaf_hash(leaf), |node| nodes.push(node));
         if self.depth == Depth::Records {
-            return Ok(());
+            return if is_registration(leaf) {
+                self.state(height, index, &decoded(leaf, index)?)
+            } else {
+                Ok(())
+            };
         }
         for node in nodes {
             let stored = self.reader.log_node(node.level, node.index)?;
             ensure(stored == Some(node.hash), "log node", height)?;
         }
         ensure(self.reader.height_of_leaf(index)? == Some(height), "leaf's block", height)?;
-        let record = Record::decode(leaf).map_err(|_| Damage::unreadable("leaf", index))?;
+        let record = decoded(leaf, index)?;
+        self.state(height, index, &record)?;
         self.indexes(height, index, &record)
+    }
+
+    /// The state as of the block has what the record says: sled can lose single rows without a word.
+    fn state(&self, height: Height, leaf: LeafIndex, record: &Record) -> Result<(), StoreError> {
+        let reader = self.reader;
+        match &record.body {
+            RecordBody::Identifier(record) => {
+                let found = reader.identifier_at(height, &record.did)?;
+                ensure(found.is_some_and(|found| found.leaf >= Some(leaf)), "identifier", height)
+            }
+            RecordBody::Accreditation(record) => {
+                let key = AccreditationKey { subject: record.subject, id: record.id };
+                // Roots have no record of their own.
+                let subject = reader.identifier_at(height, &record.subject)?;
+                ensure(subject.is_some(), "identifier", height)?;
+                let found = reader.accreditation_at(height, &key)?;
+                ensure(found.is_some_and(|found| found.leaf >= leaf), "accreditation", height)
+            }
+            RecordBody::AccreditationStatus(AccreditationStatusRecord { position, .. })
+            | RecordBody::Status(StatusRecord { position, .. }) => {
+                ensure(reader.status_leaf_at(height, *position)? >= Some(leaf), "status record", height)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A record is found by its statement's id and, if it anchored something, by the commitment.
@@ -155,6 +184,8 @@ impl<'a, R: Read> Auditor<'a, R> {
     }
 
     fn body(&self, header: &Header) -> Result<(), StoreError> {
+        let certificate = self.reader.certificate(header.height)?;
+        ensure(certificate.is_some(), "certificate", header.height)?;
         let body = self.reader.body(header.height)?;
         let body = body.ok_or_else(|| Damage::missing("body", header.height))?;
         let body = BlockBody::decode(&body).map_err(|_| Damage::unreadable("body", header.height))?;
@@ -204,6 +235,16 @@ fn block_record(header: &Header, first_leaf: LeafIndex, positions: u64) -> Recor
         config_hash: header.config_hash,
     });
     Record { time: header.time, statement_id: StatementId::default(), body }
+}
+
+fn decoded(leaf: &[u8], index: LeafIndex) -> Result<Record, StoreError> {
+    Record::decode(leaf).map_err(|_| Damage::unreadable("leaf", index).into())
+}
+
+/// Whether a record is about organisations, of which there are few: told from its second byte, its type.
+fn is_registration(leaf: &[u8]) -> bool {
+    let types = [RecordType::Identifier, RecordType::Accreditation, RecordType::AccreditationStatus];
+    leaf.get(1).is_some_and(|byte| types.iter().any(|known| *known as u8 == *byte))
 }
 
 fn mismatch(what: &'static str, height: Height) -> StoreError {

@@ -1,11 +1,13 @@
-//! A small file that is replaced as a whole, often, and durably: two slots, written in turn.
+//! A small file that is replaced as a whole, often, and durably: two slots, written in turn, and a copy of each.
 //!
 //! ```text
 //! slot    0  8  magic          16  4  length of the content       20 + length  4  CRC-32 of everything before it
 //!         8  8  sequence       20 ..  content                     (numbers big-endian)
 //! ```
 //!
-//! The valid slot with the larger sequence number counts. A torn write hits the slot that does not count yet.
+//! The file is slot 0, slot 1, copy of slot 0, copy of slot 1. The valid one with the largest sequence number counts. A torn write hits
+//! the slot that does not count yet. Damage to the one that counts is made good by its copy: without that, the file would silently
+//! say what it said before, and a guard that does is as dangerous as none.
 
 use std::io;
 
@@ -13,6 +15,9 @@ use crate::files::Directory;
 
 /// Slots begin at multiples of a disk's blocks, so that a torn write hits one of them only.
 const BLOCK_BYTES: usize = 4096;
+const SLOTS: usize = 2;
+/// How often each slot is in the file.
+const COPIES: usize = 2;
 const HEAD_BYTES: usize = 20;
 const CRC_BYTES: usize = 4;
 
@@ -40,7 +45,7 @@ pub enum Content {
     None,
     /// What was written last.
     Newest(Vec<u8>),
-    /// Both slots have bytes, and neither is valid.
+    /// Both slots have bytes, and neither of them nor of their copies is valid.
     Lost,
 }
 
@@ -59,13 +64,12 @@ impl<D: Directory> SlotFile<D> {
     /// The operating system's.
     pub fn open(directory: D, format: SlotFormat) -> io::Result<(Self, Content)> {
         let bytes = directory.read(format.name)?.unwrap_or_default();
-        let mut slots = bytes.chunks(format.stride());
-        let slots = [(); 2].map(|()| slots.next().unwrap_or_default());
-        let newest =
-            slots.iter().filter_map(|slot| format.decode(slot)).max_by_key(|(sequence, _)| *sequence);
+        let slots = || bytes.chunks(format.stride()).take(SLOTS * COPIES);
+        let newest = slots().filter_map(|slot| format.decode(slot)).max_by_key(|(sequence, _)| *sequence);
+        let has_bytes = |first: usize| slots().skip(first).step_by(SLOTS).flatten().any(|byte| *byte != 0);
         let (sequence, content) = match newest {
             Some((sequence, content)) => (sequence, Content::Newest(content.to_vec())),
-            None if slots.iter().all(|slot| slot.iter().any(|byte| *byte != 0)) => (0, Content::Lost),
+            None if (0..SLOTS).all(has_bytes) => (0, Content::Lost),
             None => (0, Content::None),
         };
         Ok((Self { directory, format, sequence }, content))
@@ -85,9 +89,12 @@ impl<D: Directory> SlotFile<D> {
             self.format.name
         );
         self.sequence += 1;
-        let offset = (self.sequence % 2) * self.format.stride() as u64;
         let slot = self.format.encode(self.sequence, content);
-        self.directory.write_at(self.format.name, offset, &slot)?;
+        let stride = self.format.stride() as u64;
+        let first = self.sequence % SLOTS as u64;
+        for place in (first..).step_by(SLOTS).take(COPIES) {
+            self.directory.write_at(self.format.name, place * stride, &slot)?;
+        }
         self.directory.sync(self.format.name)
     }
 }
@@ -131,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_slot_counts_and_one_bad_slot_falls_back_to_the_other() {
+    fn the_newest_slot_counts_and_its_copy_makes_damage_good() {
         let directory = MemoryDirectory::default();
         let (mut file, found) = SlotFile::open(directory.clone(), FORMAT).expect("empty");
         assert_eq!(found, Content::None);
@@ -140,16 +147,37 @@ mod tests {
             assert_eq!(reopened(&directory), newest(text));
         }
         // Sequence 5 is in slot 1, 4 in slot 0.
-        directory.tamper(FORMAT.name, |bytes| bytes[FORMAT.stride() + 21] ^= 1);
+        let flip =
+            |slot: usize| directory.tamper(FORMAT.name, |bytes| bytes[slot * FORMAT.stride() + 21] ^= 1);
+        flip(1);
+        assert_eq!(reopened(&directory), newest("five"));
+        flip(3);
         assert_eq!(reopened(&directory), newest("a longer one"));
-        directory.tamper(FORMAT.name, |bytes| bytes[17] ^= 0x80);
+        flip(0);
+        assert_eq!(reopened(&directory), newest("a longer one"));
+        flip(2);
         assert_eq!(reopened(&directory), Content::Lost);
     }
 
     #[test]
+    fn no_flipped_bit_takes_the_file_back() {
+        let directory = MemoryDirectory::default();
+        let (mut file, _) = SlotFile::open(directory.clone(), FORMAT).expect("empty");
+        for text in ["one", "two", "three"] {
+            file.write(text.as_bytes()).expect("written");
+        }
+        let whole = directory.read(FORMAT.name).expect("readable").expect("there");
+        for at in 0..whole.len() {
+            directory.tamper(FORMAT.name, |bytes| bytes[at] ^= 0x10);
+            assert_eq!(reopened(&directory), newest("three"), "byte {at}");
+            directory.tamper(FORMAT.name, |bytes| bytes[at] ^= 0x10);
+        }
+    }
+
+    #[test]
     fn a_crash_at_any_step_leaves_the_old_or_the_new_content() {
-        for steps in 0..=2 {
-            for kept in 0..=2 {
+        for steps in 0..=3 {
+            for kept in 0..=3 {
                 let faults = Faults::none();
                 let directory = MemoryDirectory::new(faults.clone());
                 let (mut file, _) = SlotFile::open(directory.clone(), FORMAT).expect("empty");

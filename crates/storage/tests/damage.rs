@@ -10,7 +10,7 @@ use kvitto_storage::files::{Directory, OsDirectory};
 use kvitto_storage::head::{HEAD_FILE, HeadFile};
 use kvitto_storage::suite::certificate;
 use kvitto_storage::suite::history::History;
-use kvitto_storage::{Damage, MemoryDisk, MemoryStore, Read, SledStore, Store, StoreError, audit};
+use kvitto_storage::{Damage, MemoryDisk, MemoryStore, Published, Read, SledStore, Store, StoreError, audit};
 use tempfile::TempDir;
 
 fn options() -> Options {
@@ -137,13 +137,13 @@ fn a_database_one_block_ahead_is_normal_and_two_are_damage() {
 }
 
 #[test]
-fn a_lost_head_is_damage_and_one_bad_slot_is_not() {
+fn a_lost_head_is_damage_and_one_bad_copy_is_not() {
     let history = History::small();
     let folder = filled(&history, 6);
     let head = folder.path().join(HEAD_FILE);
     let whole = fs::read(&head).expect("readable");
     let flip = |bytes: &mut Vec<u8>, slot: usize| bytes[slot * 4_096 + 25] ^= 1;
-    for slot in [0, 1] {
+    for slot in 0..4 {
         let mut bytes = whole.clone();
         flip(&mut bytes, slot);
         fs::write(&head, &bytes).expect("written");
@@ -152,13 +152,81 @@ fn a_lost_head_is_damage_and_one_bad_slot_is_not() {
         drop(opened.store);
     }
     let mut bytes = whole;
-    flip(&mut bytes, 0);
-    flip(&mut bytes, 1);
+    (0..4).for_each(|slot| flip(&mut bytes, slot));
     fs::write(&head, &bytes).expect("written");
     check_set_aside(folder.path(), &history, &Damage::HeadLost, None);
     fs::remove_file(&head).expect("removed");
     let opened = open(folder.path(), &history);
     assert_eq!(opened.set_aside.expect("found").damage, Damage::HeadLost);
+}
+
+/// A row in the database would go back with the newest part of sled's log, which one flipped bit can take away.
+#[test]
+fn the_checkpoint_does_not_go_back_with_the_database() {
+    let history = History::small();
+    let folder = filled(&history, 6);
+    let published = |height: usize| {
+        let header = &history.blocks[height].header;
+        Published { height: header.height, size: header.tree_size, note: format!("note {height}").into() }
+    };
+    let mut store = open(folder.path(), &history).store;
+    (3..=6).for_each(|height| store.put_checkpoint(&published(height)).expect("written"));
+    drop(store);
+    let bytes = fs::read(folder.path().join("sled").join("db")).expect("readable");
+    let end = bytes.iter().rposition(|byte| *byte != 0).expect("not empty");
+    for at in (0..800).step_by(16).map(|back| end - back) {
+        let damaged = tempfile::tempdir().expect("a folder");
+        copy(folder.path(), damaged.path());
+        let mut bytes = bytes.clone();
+        bytes[at] ^= 4;
+        fs::write(damaged.path().join("sled").join("db"), &bytes).expect("written");
+        let opened = open(damaged.path(), &history);
+        let stayed = opened.store.reader().published() == Some(published(6));
+        assert!(stayed || opened.set_aside.is_some(), "byte {at}");
+    }
+}
+
+#[test]
+fn a_checkpoint_of_a_block_that_is_lost_is_damage() {
+    let history = History::small();
+    let (old, new) = (filled(&history, 5), filled(&history, 6));
+    let header = &history.blocks[6].header;
+    let note = "a note".into();
+    let published = Published { height: header.height, size: header.tree_size, note };
+    open(new.path(), &history).store.put_checkpoint(&published).expect("written");
+    fs::copy(new.path().join("CHECKPOINT"), old.path().join("CHECKPOINT")).expect("copied");
+    let expected = Damage::BehindHead { head: Height(6), store: Height(5) };
+    check_set_aside(old.path(), &history, &expected, Some(Height(5)));
+}
+
+/// One flipped bit in sled's log can take single rows away while all the others stay.
+#[test]
+fn a_row_that_is_not_there_is_damage() {
+    let history = History::small();
+    let whole = filled(&history, history.blocks.len() - 1);
+    for (tree, found_when_opened) in [
+        ("identifier", true),
+        ("accreditation", true),
+        ("status record", false),
+        ("certificate", false),
+        ("body", false),
+        ("page of outcomes", false),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        copy(whole.path(), folder.path());
+        let db = sled::open(folder.path().join("sled")).expect("opens");
+        let (key, _) = db.open_tree(tree).expect("opens").pop_max().expect("removed").expect("not empty");
+        drop(db);
+        let opened = open(folder.path(), &history);
+        match opened.set_aside {
+            Some(set_aside) => assert!(found_when_opened, "{tree} {key:?}: {}", set_aside.damage),
+            None => {
+                assert!(!found_when_opened, "{tree} {key:?}");
+                let audited = audit::everything(&opened.store.reader(), &mut |_| ());
+                assert!(audited.is_err_and(|error| error.damage().is_some()), "{tree} {key:?}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -365,9 +433,10 @@ fn the_twin_in_memory_finds_the_same() {
     };
     let disk = filled();
     check(&disk, None);
-    disk.files().tamper(HEAD_FILE, |bytes| bytes[25] ^= 1);
+    let flip = |slot: usize| disk.files().tamper(HEAD_FILE, |bytes| bytes[slot * 4_096 + 25] ^= 1);
+    (0..3).for_each(flip);
     check(&disk, None);
-    disk.files().tamper(HEAD_FILE, |bytes| bytes[4_096 + 25] ^= 1);
+    flip(3);
     check(&disk, Some(Damage::HeadLost));
     let disk = filled();
     disk.forget(2);

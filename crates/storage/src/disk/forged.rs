@@ -7,13 +7,14 @@ use kvitto_ledger::codec::{decode_strict, encode};
 use kvitto_ledger::{Height, LeafIndex, Position, TimeMs, Tip};
 
 use super::block_rows::{BLOCK_ROW_BYTES_MAX, BlockRow};
+use super::checkpoint;
 use super::keys::{self, OUTCOMES_PER_PAGE, PLACES_PER_PAGE};
 use super::leaves;
 use super::outcomes::{self, OutcomePlace};
 use super::places::PlacePage;
 use super::rows::{ONE_PART_BYTES_MAX, PAYLOAD_BYTES_MAX, Rows, VALUE_BYTES_MAX};
 use super::runs::{Index, Manifest, PagePlace, manifest_key};
-use super::shared::{block, published_bytes, read_published};
+use super::shared::block;
 use super::tiles::TileCache;
 use super::trees::{TreeName, Trees};
 use crate::error::StoreError;
@@ -107,9 +108,10 @@ impl ForgedRows {
         Some(encode(&tip))
     }
 
+    /// Not a row: the content of a slot, whose checksum holds.
+    #[expect(clippy::unused_self, reason = "one of a table")]
     fn checkpoint(&self, bytes: &[u8]) -> Option<Vec<u8>> {
-        let trees = self.blob(TreeName::Meta, keys::PUBLISHED, bytes);
-        Some(published_bytes(&read_published(trees).ok()??))
+        checkpoint::decode(bytes).map(|published| checkpoint::encode(&published))
     }
 
     /// A manifest of runs, of which one has the page that [`ForgedRows::entries`] wrote last. Runs that fit together and are very

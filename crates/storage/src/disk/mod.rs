@@ -3,10 +3,11 @@
 //! ```text
 //! <directory>/lock         held while the store is open
 //!            /HEAD         what was acknowledged
+//!            /CHECKPOINT   what the outside is shown
 //!            /ballast      given up on a full disk, so that the store can still be opened and read
 //!            /room         for a moment: is there room beside the ballast?
 //!            /sled/        the database
-//!            /damaged-<n>/ databases (and their HEAD) that were set aside
+//!            /damaged-<n>/ databases (with HEAD and CHECKPOINT) that were set aside
 //!            /salvage/     a copy of one of them, while blocks are taken from it
 //! ```
 //!
@@ -16,6 +17,7 @@
 
 mod ballast;
 mod block_rows;
+mod checkpoint;
 mod decoded;
 #[cfg(any(test, feature = "testing"))]
 mod forged;
@@ -51,8 +53,9 @@ pub use kept::{KeptBlock, KeptBlocks, set_aside};
 pub use open::{Opened, Options, SetAside};
 pub use reader::SledReader;
 
+use checkpoint::CheckpointFile;
 use rows::Rows;
-use shared::{Shared, published_bytes};
+use shared::Shared;
 use trees::TreeName;
 
 /// The store on disk.
@@ -62,6 +65,7 @@ pub struct SledStore {
     reader: SledReader,
     head: Head,
     head_file: HeadFile<OsDirectory>,
+    checkpoint_file: CheckpointFile<OsDirectory>,
     faults: Faults,
     failed: bool,
     _lock: Lock,
@@ -136,10 +140,7 @@ impl Store for SledStore {
             return Ok(());
         }
         self.guarded(|store| {
-            let mut rows = Rows::default();
-            store.shared.trees.remove_blob(TreeName::Meta, keys::PUBLISHED, &mut rows)?;
-            rows.put_blob(TreeName::Meta, keys::PUBLISHED, &published_bytes(published));
-            store.write_and_sync(rows)?;
+            store.checkpoint_file.write(published)?;
             store.shared.newest_mut().published = Some(published.clone());
             Ok(())
         })

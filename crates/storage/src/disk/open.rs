@@ -8,6 +8,7 @@ use std::sync::Arc;
 use kvitto_ledger::execute::ExecutedBlock;
 use kvitto_ledger::{Header, Height};
 
+use super::checkpoint::{CHECKPOINT_FILE, CheckpointFile};
 use super::shared::Shared;
 use super::trees::{TreeName, Trees};
 use super::{SledReader, SledStore, ballast, keys, write_block};
@@ -122,7 +123,7 @@ impl SledStore {
     }
 }
 
-type Parts = (Arc<Shared>, HeadFile<OsDirectory>, Head);
+type Parts = (Arc<Shared>, HeadFile<OsDirectory>, CheckpointFile<OsDirectory>, Head);
 
 struct Opening<'a> {
     directory: &'a Path,
@@ -140,11 +141,10 @@ enum Access {
 }
 
 impl Opening<'_> {
-    /// Opens database and HEAD, and brings them together.
+    /// Opens database, HEAD and checkpoint, and brings them together.
     fn parts(&self) -> Result<Parts, StoreError> {
-        let files = OsDirectory::open(self.directory, self.options.faults.clone())
-            .map_err(StoreError::failed("open the store's directory"))?;
-        let (mut head_file, found) = HeadFile::open(files)?;
+        let (mut head_file, found) = HeadFile::open(self.files()?)?;
+        let (checkpoint_file, published) = CheckpointFile::open(self.files()?)?;
         if self.access == Access::Read {
             self.check_there(found)?;
         }
@@ -168,13 +168,29 @@ impl Opening<'_> {
                 head_file.write(&head)?;
             }
         }
-        Ok((shared, head_file, head))
+        if let Some(published) = published {
+            if published.height > head.height {
+                return Err(Damage::BehindHead { head: published.height, store: head.height }.into());
+            }
+            shared.newest_mut().published = Some(published);
+        }
+        Ok((shared, head_file, checkpoint_file, head))
     }
 
-    fn store(&self, (shared, head_file, head): Parts, lock: Lock, failed: bool) -> SledStore {
+    fn files(&self) -> Result<OsDirectory, StoreError> {
+        OsDirectory::open(self.directory, self.options.faults.clone())
+            .map_err(StoreError::failed("open the store's directory"))
+    }
+
+    fn store(
+        &self,
+        (shared, head_file, checkpoint_file, head): Parts,
+        lock: Lock,
+        failed: bool,
+    ) -> SledStore {
         let reader = SledReader::new(Arc::clone(&shared));
         let faults = self.options.faults.clone();
-        SledStore { shared, reader, head, head_file, faults, failed, _lock: lock }
+        SledStore { shared, reader, head, head_file, checkpoint_file, faults, failed, _lock: lock }
     }
 
     /// sled would begin a database where there is none.
@@ -245,13 +261,13 @@ fn is_storage_full(error: &StoreError) -> bool {
     matches!(error, StoreError::Failed { source, .. } if source.kind() == io::ErrorKind::StorageFull)
 }
 
-/// Moves database and HEAD into the first free `damaged-<n>`.
+/// Moves database, HEAD and checkpoint into the first free `damaged-<n>`.
 fn set_aside_in(directory: &Path) -> io::Result<PathBuf> {
     let free =
         (1_u32..).map(|number| directory.join(format!("{DAMAGED}{number}"))).find(|path| !path.exists());
     let path = free.expect("a directory has fewer than 2^32 entries");
     fs::create_dir(&path)?;
-    for name in [DATABASE, HEAD_FILE] {
+    for name in [DATABASE, HEAD_FILE, CHECKPOINT_FILE] {
         match fs::rename(directory.join(name), path.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

@@ -44,6 +44,16 @@ impl SledReader {
         self.0.trees.failure.clone()
     }
 
+    /// What every committed block has. sled can lose rows over one flipped bit without a word: that it is not there is damage.
+    fn blob_of_block(&self, tree: TreeName, height: Height) -> Result<Option<Vec<u8>>, StoreError> {
+        if height > self.committed() {
+            return Ok(None);
+        }
+        let trees = &self.0.trees;
+        let blob = trees.blob(tree, &keys::height(height))?;
+        trees.failure.note(blob.map(Some).ok_or_else(|| Damage::missing(tree.name(), height).into()))
+    }
+
     fn tip<T>(&self, part: impl FnOnce(&Tip) -> T) -> T {
         part(&self.0.newest().tip)
     }
@@ -215,17 +225,11 @@ impl Read for SledReader {
     }
 
     fn body(&self, height: Height) -> Result<Option<Vec<u8>>, StoreError> {
-        if height > self.committed() {
-            return Ok(None);
-        }
-        self.0.trees.blob(TreeName::Bodies, &keys::height(height))
+        self.blob_of_block(TreeName::Bodies, height)
     }
 
     fn certificate(&self, height: Height) -> Result<Option<Vec<u8>>, StoreError> {
-        if height > self.committed() {
-            return Ok(None);
-        }
-        self.0.trees.blob(TreeName::Certificates, &keys::height(height))
+        self.blob_of_block(TreeName::Certificates, height)
     }
 
     fn log_node(&self, level: u8, index: u64) -> Result<Option<Hash>, StoreError> {

@@ -46,20 +46,20 @@ impl Shared {
         let Some(tip) = trees.row(TreeName::Meta, keys::TIP)? else { return Ok(None) };
         let unreadable = || Damage::unreadable("tip", "");
         let tip: Tip = decode_strict(&tip, BLOCK_ROW_BYTES_MAX).map_err(|_| unreadable())?;
-        let published = read_published(&trees)?;
         let indexes =
             Indexes { anchors: Index::open(&trees, ANCHORS)?, statements: Index::open(&trees, STATEMENTS)? };
-        Ok(Some(Self::with(trees, Newest { tip, published }, indexes)))
+        Ok(Some(Self::with(trees, tip, indexes)))
     }
 
     /// For an empty database, into which block 0 with this tip is about to be written.
     pub(super) fn begin(trees: Trees, tip: Tip) -> Self {
         let indexes = Indexes { anchors: Index::empty(ANCHORS), statements: Index::empty(STATEMENTS) };
-        Self::with(trees, Newest { tip, published: None }, indexes)
+        Self::with(trees, tip, indexes)
     }
 
-    fn with(trees: Trees, newest: Newest, indexes: Indexes) -> Self {
-        let decoded = Mutex::new(Decoded::new(newest.tip.height()));
+    fn with(trees: Trees, tip: Tip, indexes: Indexes) -> Self {
+        let decoded = Mutex::new(Decoded::new(tip.height()));
+        let newest = Newest { tip, published: None };
         let (newest, indexes) = (RwLock::new(newest), RwLock::new(indexes));
         Self { trees, newest, indexes, decoded, tiles: TileCache::default() }
     }
@@ -105,20 +105,4 @@ pub(super) fn block(trees: &Trees, height: Height) -> Result<Option<(Header, u64
     let BlockRow(header, positions) = decode_strict(&row, BLOCK_ROW_BYTES_MAX).map_err(unreadable)?;
     let header = Header::decode(&header).map_err(unreadable)?;
     Ok(Some((header, positions)))
-}
-
-/// The published checkpoint is stored as its height, its size, and the note.
-pub(super) fn read_published(trees: &Trees) -> Result<Option<Published>, StoreError> {
-    let Some(row) = trees.blob(TreeName::Meta, keys::PUBLISHED)? else { return Ok(None) };
-    let unreadable = || Damage::unreadable("checkpoint", "");
-    let (height, rest) = row.split_first_chunk().ok_or_else(unreadable)?;
-    let (size, note) = rest.split_first_chunk().ok_or_else(unreadable)?;
-    let note = std::str::from_utf8(note).map_err(|_| unreadable())?.into();
-    Ok(Some(Published { height: Height(u64::from_be_bytes(*height)), size: u64::from_be_bytes(*size), note }))
-}
-
-/// The bytes that [`Shared::open`] reads a checkpoint from.
-pub(super) fn published_bytes(published: &Published) -> Vec<u8> {
-    let numbers = [published.height.0.to_be_bytes(), published.size.to_be_bytes()];
-    [numbers.as_flattened(), published.note.as_bytes()].concat()
 }

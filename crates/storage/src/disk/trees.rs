@@ -31,7 +31,7 @@ macro_rules! trees {
 }
 
 trees! {
-    /// The tip, the published checkpoint, the manifests of the indexes.
+    /// The tip, the manifests of the indexes.
     Meta = "meta",
     /// height: header, positions.
     Blocks = "block",
