@@ -7,7 +7,7 @@ use kvitto_ledger::execute::{ExecutedBlock, build, genesis_block};
 use kvitto_ledger::ids::Nonce;
 use kvitto_ledger::scope::Role;
 use kvitto_ledger::statement::{Body, Checked, Statement};
-use kvitto_ledger::testing::{Actor, HOUR_MS, Ledger, MemoryState, START, commitment};
+use kvitto_ledger::testing::{Actor, HOUR_MS, Ledger, MemoryState, START, World, commitment};
 use kvitto_ledger::{Commitment, Header, Height, ReadState, TimeMs};
 use kvitto_merkle::status::StatusValue;
 use kvitto_storage::{Published, Read, audit};
@@ -23,6 +23,11 @@ impl Default for Chain {
 }
 
 impl Chain {
+    /// The ledger that it belongs to.
+    pub fn world(&self) -> &World {
+        &self.0.world
+    }
+
     /// Block 0.
     pub fn genesis(&self) -> ExecutedBlock {
         genesis_block(&self.0.world.genesis)

@@ -3,11 +3,16 @@
 //! `cargo run --release -p kvitto-tests --bin faults -- NAME` runs many rounds; the suites in `tests/tests/` run the same code with
 //! few. `FAULTS.md` beside this crate's manifest says what each one does and what was measured.
 
+pub mod bit_rot;
+pub mod crash_points;
+pub mod disk_errors;
 pub mod power_cuts;
 pub mod store_kills;
 
+pub mod answers;
 pub mod chain;
 pub mod tools;
+pub mod trace;
 pub mod writer;
 
 mod outcome;

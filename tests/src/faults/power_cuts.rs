@@ -25,8 +25,9 @@ const ACKS_MAX: u64 = 20;
 const DISK_BYTES: u64 = 96 * 1024 * 1024;
 /// Every so many rounds every record is audited.
 const AUDIT_EVERY: u64 = 10;
-/// Rounds of the control, of each round of the run one in so many.
+/// One round of the control for so many, and never fewer than a few: now and then one loses nothing.
 const CONTROL_EVERY: u64 = 8;
+const CONTROLS_MIN: u64 = 4;
 /// The control writes so little that it needs more acknowledgements to be caught with something unsynced.
 const CONTROL_ACKS_MAX: u64 = 300;
 
@@ -39,7 +40,7 @@ pub fn run(plan: &Plan) -> Result<Outcome> {
         return Ok(Outcome::skipped(missing));
     }
     let blocks = Chain::default().blocks(NEWEST)?;
-    let controls = plan.rounds.div_ceil(CONTROL_EVERY);
+    let controls = plan.rounds.div_ceil(CONTROL_EVERY).max(CONTROLS_MIN);
     let progress = plan.progress(plan.rounds + controls);
     let mut outcome = Outcome::default();
     let bench = Bench::new()?;
@@ -109,7 +110,6 @@ fn cut(
     });
     match found {
         Some(found) if succeeded => found.check(durable, blocks),
-        // The process is stopped while it opens for the first time, and the folder itself may be gone.
         _ => bail!("the store does not open: {complaint}"),
     }
 }

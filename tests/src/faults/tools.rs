@@ -1,5 +1,6 @@
-//! Programs of the operating system that some faults are made with, and whether they can be used here.
+//! What faults are made with: programs of the operating system, whether they can be used here, and copies of folders.
 
+use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -29,7 +30,7 @@ pub fn missing_for_disks() -> Option<String> {
 
 /// Why nothing can be mounted here, if so.
 pub fn missing_for_root() -> Option<String> {
-    let is_root = std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+    let is_root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
     (!is_root).then(|| "only root can mount disks".into())
 }
 
@@ -43,6 +44,24 @@ pub fn missing_for_tracing() -> Option<String> {
         }
         Err(_) => Some("there is no strace".into()),
     }
+}
+
+/// Copies a folder with everything in it.
+///
+/// # Errors
+/// The operating system's.
+pub fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }
 
 fn is_there(tool: &str) -> bool {

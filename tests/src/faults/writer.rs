@@ -22,8 +22,8 @@ use kvitto_storage::{Head, Read, SledStore, Store, StoreError};
 use super::chain::{self, Chain};
 use super::{Plan, tools};
 
-/// Enough to go through the ballast's code, and no more.
-const BALLAST_BYTES: u64 = 64 * 1024;
+/// Enough to open sled on a full disk: it fills up half a mebibyte.
+const BALLAST_BYTES: u64 = 768 * 1024;
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Opens a store of the chain.

@@ -8,8 +8,8 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use kvitto_ledger::Height;
 use kvitto_tests::faults::{
-    Outcome, Plan, abuse, blackout, catch_up, clocks, network, node_kills, overload, pauses, power_cuts,
-    store_kills, writer,
+    Outcome, Plan, abuse, bit_rot, blackout, catch_up, clocks, crash_points, disk_errors, network,
+    node_kills, overload, pauses, power_cuts, store_kills, writer,
 };
 
 /// Makes one kind of fault happen, many times. Ends with 1 where a promise was broken.
@@ -50,6 +50,12 @@ enum Fault {
     StoreKills(Rounds),
     /// Copies the disk under a stopped writer, and mounts the copy. Needs root.
     PowerCuts(Rounds),
+    /// Kills the process that writes a store at every write, fsync, rename. Needs strace.
+    CrashPoints(Rounds),
+    /// Lets every write and fsync fail once, and fills a disk. Needs strace and root.
+    DiskErrors(Rounds),
+    /// Flips a bit of a file of a stopped node.
+    BitRot(Rounds),
     #[command(hide = true)]
     WriteStore {
         #[arg(long)]
@@ -101,6 +107,13 @@ fn run(fault: Fault) -> Result<Option<Outcome>> {
         Fault::Node(args) => kvitto_node::args::run(*args).map(|_| None),
         Fault::StoreKills(rounds) => store_kills::run(&rounds.plan(10_000)?).map(Some),
         Fault::PowerCuts(rounds) => power_cuts::run(&rounds.plan(200)?).map(Some),
+        Fault::CrashPoints(rounds) => crash_points::run(&rounds.plan(1_000)?).map(Some),
+        Fault::DiskErrors(rounds) => disk_errors::run(&rounds.plan(1_000)?).map(Some),
+        Fault::BitRot(rounds) => {
+            // What the database panics about is caught, and counted.
+            std::panic::set_hook(Box::new(|_| ()));
+            bit_rot::run(&rounds.plan(2_000)?).map(Some)
+        }
         Fault::WriteStore { newest, directory } => {
             writer::write_store(&directory, Height(newest)).map(|()| None)
         }
