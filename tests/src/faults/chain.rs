@@ -78,7 +78,7 @@ impl Chain {
             3 => (tao, tao.onboards(school, &world.ledger_id).into()),
             4 => (tao, tao.accredits(school, Role::Ti).into()),
             _ if height % 10 == 7 => (school, school.reserves(3).into()),
-            _ if height % 10 == 0 => {
+            _ if height.is_multiple_of(10) => {
                 (school, school.sets(StatusValue::Revoked, [anchored(height - 1, 0)]).into())
             }
             _ => {

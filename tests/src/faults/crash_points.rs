@@ -3,11 +3,14 @@
 //!
 //! After each the store opens, has everything acknowledged, takes further blocks, and every record in it is right.
 
+use std::path::Path;
+
 use anyhow::{Result, ensure};
 use kvitto_ledger::Height;
 use kvitto_ledger::execute::ExecutedBlock;
 
 use super::chain::Chain;
+use super::member;
 use super::tools::{self, copy_folder};
 use super::trace::{Injection, Tracer, WRITES, What};
 use super::writer::{Durable, Said, Task, Writer};
@@ -58,8 +61,60 @@ pub fn run(plan: &Plan) -> Result<Outcome> {
             progress.inc(1);
         }
     }
+    kill_member(plan, &mut outcome)?;
     progress.finish_and_clear();
     Ok(outcome)
+}
+
+/// The same for the node of a lone member: at each call on its guard, its journal, HEAD, checkpoint and database.
+fn kill_member(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let ledger = folder.path().join("ledger");
+    member::make(&ledger)?;
+    let (_, succeeded, complaint) = Writer::start(plan, &[], Task::RunMember, &ledger)?.ended()?;
+    ensure!(succeeded, "the member does not work: {complaint}");
+    for index in 0..member::files(&ledger)?.len() {
+        for call in WRITES.iter().copied() {
+            let mut nth = 1;
+            while nth <= plan.rounds {
+                let injection = Injection { call, nth, what: What::Kill };
+                match kill_member_at(plan, &ledger, index, &injection) {
+                    Ok(true) => outcome.count("points of a member"),
+                    Ok(false) => break,
+                    Err(error) => {
+                        outcome.violation(format!("a member, file {index}, {call} {nth}: {error:#}"));
+                    }
+                }
+                nth += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether it was killed at such a call on the file with this number in [`member::files`].
+fn kill_member_at(plan: &Plan, ledger: &Path, file: usize, injection: &Injection) -> Result<bool> {
+    let folder = tempfile::tempdir()?;
+    let copy = folder.path().join("ledger");
+    copy_folder(ledger, &copy)?;
+    let tracer = Tracer::new(folder.path(), vec![member::files(&copy)?.swap_remove(file)]);
+    let (said, succeeded, complaint) =
+        Writer::start(plan, &tracer.words(injection), Task::RunMember, &copy)?.ended()?;
+    if succeeded {
+        return Ok(false);
+    }
+    ensure!(complaint.is_empty(), "it complains: {complaint}");
+    let durable = acknowledged(&said).unwrap_or_default();
+    let (said, succeeded, complaint) = Writer::start(plan, &[], Task::CheckMember, &copy)?.ended()?;
+    ensure!(succeeded, "it does not go on: {complaint}");
+    for said in said {
+        if let Said::Open(found) = said {
+            let found = found.durable();
+            let is_there = found.block > durable.block && found.checkpoint > durable.checkpoint;
+            ensure!(is_there, "{durable:?} was acknowledged, but found is {found:?}");
+        }
+    }
+    Ok(true)
 }
 
 /// What a process finds when it starts.
@@ -123,7 +178,7 @@ impl Start {
 /// A store with what is `durable` is opened, written up to block `newest`, and audited.
 pub(super) fn check(
     plan: &Plan,
-    store: &std::path::Path,
+    store: &Path,
     durable: Durable,
     newest: Height,
     blocks: &[ExecutedBlock],

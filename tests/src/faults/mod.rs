@@ -11,6 +11,7 @@ pub mod store_kills;
 
 pub mod answers;
 pub mod chain;
+pub mod member;
 pub mod tools;
 pub mod trace;
 pub mod writer;

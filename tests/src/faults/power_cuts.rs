@@ -86,7 +86,7 @@ fn cut(
     let mut writer = Writer::start(plan, &[], Task::WriteStore { newest: NEWEST }, &store)?;
     let mut said = writer.until(|said| matches!(said, Said::Open(_)))?;
     for _ in 0..random.below(ACKS_MAX) {
-        said.extend(writer.next()?);
+        said.extend(writer.next_line()?);
     }
     said.extend(bench.lose_power(writer, mounted)?);
     outcome.count("cuts");
@@ -101,7 +101,7 @@ fn cut(
         }
     }
     let mounted = bench.mount()?;
-    let audit = round % AUDIT_EVERY == 0;
+    let audit = round.is_multiple_of(AUDIT_EVERY);
     let check = Writer::start(plan, &[], Task::CheckStore { audit }, &mounted.0.join("store"))?;
     let (said, succeeded, complaint) = check.ended()?;
     let found = said.into_iter().find_map(|said| match said {
@@ -121,7 +121,7 @@ fn control(bench: &Bench, plan: &Plan, mut random: Random, outcome: &mut Outcome
     let mut writer = Writer::start(plan, &[], Task::WriteSled, &path)?;
     let mut said = Vec::new();
     for _ in 0..1 + random.below(CONTROL_ACKS_MAX) {
-        said.extend(writer.next()?);
+        said.extend(writer.next_line()?);
     }
     said.extend(bench.lose_power(writer, mounted)?);
     let newest = |said: &[Said]| match said.iter().rfind(|said| matches!(said, Said::Ack(_))) {

@@ -80,7 +80,7 @@ impl<'a> Victim<'a> {
             said.extend(opened);
             let acks = random.below(ACKS_MAX);
             for _ in 0..acks {
-                said.extend(writer.next()?);
+                said.extend(writer.next_line()?);
             }
             std::thread::sleep(Duration::from_micros(random.below(10_000)));
             said.extend(writer.kill()?);

@@ -100,13 +100,13 @@ pub fn check_sled(directory: &Path) -> Result<()> {
     say(&format!("ack {}", last.unwrap_or_default()))
 }
 
-fn found(store: &SledStore) -> String {
+pub(super) fn found(store: &SledStore) -> String {
     let Head { height, log_root, status_root, .. } = store.head();
     let published = store.reader().published().map_or(0, |published| published.height.0);
     format!("open {height} {log_root} {status_root} {published}")
 }
 
-fn say(line: &str) -> Result<()> {
+pub(super) fn say(line: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}")?;
     Ok(out.flush()?)
@@ -129,6 +129,10 @@ pub enum Task {
     WriteSled,
     /// [`check_sled`].
     CheckSled,
+    /// [`super::member::run`].
+    RunMember,
+    /// [`super::member::check`].
+    CheckMember,
 }
 
 impl Task {
@@ -139,6 +143,8 @@ impl Task {
             Self::CheckStore { audit: false } => vec!["check-store".into()],
             Self::WriteSled => vec!["write-sled".into()],
             Self::CheckSled => vec!["check-sled".into()],
+            Self::RunMember => vec!["run-member".into()],
+            Self::CheckMember => vec!["check-member".into()],
         }
     }
 }
@@ -204,7 +210,7 @@ impl Writer {
     ///
     /// # Errors
     /// When it cannot be read, or says something else.
-    pub fn next(&mut self) -> Result<Option<Said>> {
+    pub fn next_line(&mut self) -> Result<Option<Said>> {
         let mut line = String::new();
         self.lines.read_line(&mut line)?;
         // Killed in the middle of a line: that was not said.
@@ -214,10 +220,10 @@ impl Writer {
     /// Waits for a line of this kind, and gives all that came before it.
     ///
     /// # Errors
-    /// Those of [`Writer::next`].
+    /// Those of [`Writer::next_line`].
     pub fn until(&mut self, is_last: impl Fn(&Said) -> bool) -> Result<Vec<Said>> {
         let mut said = Vec::new();
-        while let Some(next) = self.next()? {
+        while let Some(next) = self.next_line()? {
             let last = is_last(&next);
             said.push(next);
             if last {
@@ -252,7 +258,7 @@ impl Writer {
     /// Waits until it has ended by itself: the rest of what it said, whether it succeeded, and its complaint.
     ///
     /// # Errors
-    /// Those of [`Writer::next`].
+    /// Those of [`Writer::next_line`].
     pub fn ended(mut self) -> Result<(Vec<Said>, bool, String)> {
         let said = self.until(|_| false)?;
         let output = self.child.wait_with_output()?;
@@ -291,6 +297,11 @@ impl Said {
 }
 
 impl Found {
+    /// What is durable in it.
+    pub fn durable(&self) -> Durable {
+        self.durable
+    }
+
     /// What a store was found to hold in this process.
     pub fn of(store: &SledStore) -> Self {
         match Said::read(&found(store)) {

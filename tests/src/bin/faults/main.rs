@@ -8,9 +8,13 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use kvitto_ledger::Height;
 use kvitto_tests::faults::{
-    Outcome, Plan, abuse, bit_rot, blackout, catch_up, clocks, crash_points, disk_errors, network,
+    Outcome, Plan, abuse, bit_rot, blackout, catch_up, clocks, crash_points, disk_errors, member, network,
     node_kills, overload, pauses, power_cuts, store_kills, writer,
 };
+use tokio::runtime::Runtime;
+
+/// Organisations that a member registers before it ends by itself.
+const MEMBER_ORGANISATIONS: usize = 2;
 
 /// Makes one kind of fault happen, many times. Ends with 1 where a promise was broken.
 #[derive(Debug, Parser)]
@@ -72,6 +76,10 @@ enum Fault {
     WriteSled { directory: PathBuf },
     #[command(hide = true)]
     CheckSled { directory: PathBuf },
+    #[command(hide = true)]
+    RunMember { directory: PathBuf },
+    #[command(hide = true)]
+    CheckMember { directory: PathBuf },
 }
 
 #[derive(Clone, Copy, Debug, Args)]
@@ -120,6 +128,12 @@ fn run(fault: Fault) -> Result<Option<Outcome>> {
         Fault::CheckStore { audit, directory } => writer::check_store(&directory, audit).map(|()| None),
         Fault::WriteSled { directory } => writer::write_sled(&directory).map(|()| None),
         Fault::CheckSled { directory } => writer::check_sled(&directory).map(|()| None),
+        Fault::RunMember { directory } => {
+            Runtime::new()?.block_on(member::run(&directory, MEMBER_ORGANISATIONS)).map(|()| None)
+        }
+        Fault::CheckMember { directory } => {
+            Runtime::new()?.block_on(member::check(&directory)).map(|()| None)
+        }
     }
 }
 
