@@ -25,6 +25,8 @@ pub struct Config {
     pub streams_per_connection_max: u32,
     /// Most requests being answered at once, over all connections; further ones get `RESOURCE_EXHAUSTED`.
     pub requests_max: usize,
+    /// Most calls of `Submit` among them: they wait for the replica, or for FINAL, and must leave room for reads.
+    pub submits_max: usize,
     /// Most open `SubmitStream`, `WatchStatus` and `WatchCheckpoints` streams together.
     pub open_streams_max: usize,
     /// Longest time from a request's headers to the answer's, except for waiting in `Submit`.
@@ -70,6 +72,7 @@ impl Default for Config {
             connection_age_max: Duration::from_secs(60 * 60),
             streams_per_connection_max: 64,
             requests_max: 1024,
+            submits_max: 768,
             open_streams_max: 512,
             request_max: Duration::from_secs(15),
             wait_default: Duration::from_secs(10),
@@ -132,6 +135,7 @@ impl Config {
             ("connections_per_address_max", self.connections_per_address_max),
             ("streams_per_connection_max", self.streams_per_connection_max as usize),
             ("requests_max", self.requests_max),
+            ("submits_max", self.submits_max),
             ("open_streams_max", self.open_streams_max),
             ("stream_admissions_max", self.stream_admissions_max),
             ("stream_waiting_max", self.stream_waiting_max),

@@ -1,4 +1,5 @@
-//! Around every request: a bound on how many are answered at once, and a deadline of the server's own.
+//! Around every request: a bound on how many are answered at once, a smaller one on submissions among them, and a deadline of the
+//! server's own.
 //!
 //! tonic answers a passed deadline with `CANCELLED`; the guard, inside of tonic's own timer and never later, answers with
 //! `DEADLINE_EXCEEDED`.
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
 use tonic::codegen::http::{HeaderMap, Request, Response};
 use tower::{Layer, Service};
@@ -28,6 +29,7 @@ const TIMEOUT_CHARS_MAX: usize = 9;
 pub(crate) struct GuardLayer {
     requests: Arc<Semaphore>,
     requests_max: usize,
+    submits: Arc<Semaphore>,
     request_max: Duration,
     submit_max: Duration,
 }
@@ -43,6 +45,7 @@ impl GuardLayer {
         Self {
             requests: Arc::new(Semaphore::new(config.requests_max)),
             requests_max: config.requests_max,
+            submits: Arc::new(Semaphore::new(config.submits_max)),
             request_max: config.request_max,
             submit_max: config.request_max + config.wait_max,
         }
@@ -51,6 +54,21 @@ impl GuardLayer {
     /// Ends once no request waits for its answer.
     pub(crate) async fn quiet(&self) {
         all_free(&self.requests, self.requests_max).await;
+    }
+}
+
+/// What a request holds until it is answered.
+type Room = [Option<OwnedSemaphorePermit>; 2];
+
+impl GuardLayer {
+    /// Room for a request with this path, if there is any.
+    fn room(&self, path: &str) -> Option<Room> {
+        let take = |semaphore: &Arc<Semaphore>| Arc::clone(semaphore).try_acquire_owned().ok();
+        if path.starts_with(HEALTH_PATH) {
+            return Some([take(&self.requests), None]);
+        }
+        let submit = if path == SUBMIT_PATH { Some(take(&self.submits)?) } else { None };
+        Some([Some(take(&self.requests)?), submit])
     }
 }
 
@@ -77,13 +95,9 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let path = request.uri().path();
-        let permit = match self.layer.requests.clone().try_acquire_owned() {
-            Ok(permit) => Some(permit),
-            Err(_) if path.starts_with(HEALTH_PATH) => None,
-            Err(_) => {
-                let answer = refuse_for_now(Reason::Overloaded, RETRY_AFTER).into_http();
-                return Box::pin(async { Ok(answer) });
-            }
+        let Some(room) = self.layer.room(path) else {
+            let answer = refuse_for_now(Reason::Overloaded, RETRY_AFTER).into_http();
+            return Box::pin(async { Ok(answer) });
         };
         let own_max = if path == SUBMIT_PATH { self.layer.submit_max } else { self.layer.request_max };
         let time = asked_timeout(request.headers()).map_or(own_max, |asked| asked.min(own_max));
@@ -91,7 +105,7 @@ where
         let timer = tokio::time::sleep(time);
         let answer = self.inner.call(request);
         Box::pin(async move {
-            let _permit = permit;
+            let _room = room;
             tokio::select! {
                 biased;
                 answer = answer => answer,

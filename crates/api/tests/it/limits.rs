@@ -54,6 +54,29 @@ async fn a_busy_node_sheds_requests_but_answers_health_checks() {
 }
 
 #[tokio::test]
+async fn submissions_that_wait_leave_room_for_reads() {
+    let stage = Stage::with(Config { submits_max: 1, ..Config::default() }).await;
+    stage.node.stop_committing();
+    let submit = |number| {
+        let statement = stage.node.statement(&stage.school, stage.school.anchors([commitment(number)]));
+        let wait = v1::Wait::Final.into();
+        let request = v1::SubmitRequest { statement: statement.into(), wait, ..Default::default() };
+        let mut client = stage.anchoring();
+        async move { client.submit(request).await }
+    };
+    let mut waiting = std::pin::pin!(submit(5));
+    // Once both are under way, one of them is refused.
+    let other = tokio::select! {
+        first = &mut waiting => first,
+        second = submit(6) => second,
+    };
+    refused(other, Code::ResourceExhausted, "OVERLOADED");
+    stage.log().get_checkpoint(v1::GetCheckpointRequest {}).await.unwrap();
+    stage.node.commit();
+    stage.node.publish();
+}
+
+#[tokio::test]
 async fn open_streams_are_bounded_and_a_closed_one_makes_room() {
     let stage = Stage::with(Config { open_streams_max: 1, ..Config::default() }).await;
     let watch = || async { stage.log().watch_checkpoints(v1::WatchCheckpointsRequest {}).await };
