@@ -1,14 +1,14 @@
 //! Clients submit twice as much as the ledger can take, for minutes: it takes what it can, refuses the rest with a time to come back,
 //! loses nothing, and is itself again soon after.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use futures::{StreamExt, stream};
 use kvitto_cli::commands::load::Latencies;
-use kvitto_client::{Answer, Client, ClientError, ManyOptions, SignedStatement};
+use kvitto_client::{Answer, Client, ClientError, ManyOptions, Options, SignedStatement};
 use tokio::task::JoinSet;
 
 use super::{Outcome, Plan};
@@ -23,8 +23,12 @@ const MEMORY_MAX: u64 = 768 * 1024 * 1024;
 const IDLE: usize = 20;
 /// So long the knee is looked for.
 const KNEE: Duration = Duration::from_secs(20);
-/// So many clients submit too much.
-const CLIENTS: u64 = 8;
+/// So many clients submit too much: more than the requests that the nodes answer at once fit through their connections.
+const CLIENTS: u64 = 128;
+/// Between two reads.
+const READ_PAUSE: Duration = Duration::from_millis(10);
+/// They wait longer than a node lets them.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the ledger may need to be itself again.
 const RECOVERS: Duration = Duration::from_secs(60);
 
@@ -36,6 +40,8 @@ struct Counts {
     /// Refused without a time to come back.
     untold: AtomicU64,
     unanswered: AtomicU64,
+    /// From submission to an answer of either kind.
+    times: Mutex<Vec<Duration>>,
 }
 
 /// Too much, in every round for so long.
@@ -62,7 +68,12 @@ async fn overload(plan: &Plan, lasts: Duration, ledger: &mut Ledger, outcome: &m
         }
         let before = load.accounts.count();
         let counts = Arc::new(Counts::default());
-        submit_too_much(ledger, &writer, 2 * knee, lasts, &counts).await?;
+        let submitting = submit_too_much(ledger, &writer, 2 * knee, lasts, &counts);
+        let (submitted, read) = tokio::join!(submitting, read(direct(ledger, 0)?, lasts));
+        submitted?;
+        let (read, unread) = read?;
+        outcome.times("overload: reads", read);
+        outcome.add("reads refused or without an answer in 30 s", unread);
         report(&counts, outcome)?;
         outcome.add("statements of other clients acknowledged meanwhile", load.accounts.count() - before);
         for index in 0..MEMBERS {
@@ -118,7 +129,7 @@ async fn submit_too_much(
     let end = tokio::time::Instant::now() + lasts;
     let mut clients = JoinSet::new();
     for index in 0..CLIENTS as usize {
-        let client = ledger.client(index % MEMBERS, options())?;
+        let client = direct(ledger, index % MEMBERS)?;
         let (writer, counts) = (writer.clone(), Arc::clone(counts));
         clients.spawn(async move {
             let mut ticks = tokio::time::interval(every);
@@ -138,7 +149,30 @@ async fn submit_too_much(
     Ok(())
 }
 
+/// A patient client of one member, past the relays: they share this process with the clients.
+fn direct(ledger: &Ledger, index: usize) -> Result<Client> {
+    let url = format!("http://{}", ledger.member(index)?.api);
+    Ok(Client::connect(&[url], ledger.trust().clone(), Options { timeout: PATIENCE, ..options() })?)
+}
+
+/// How long reads take meanwhile, and how many come to nothing.
+async fn read(client: Client, lasts: Duration) -> Result<(Vec<Duration>, u64)> {
+    let end = Instant::now() + lasts;
+    let (mut times, mut unread) = (Vec::new(), 0);
+    while Instant::now() < end {
+        let start = Instant::now();
+        match client.checkpoint().await {
+            Ok(_) => times.push(start.elapsed()),
+            Err(ClientError::Unavailable(_)) => unread += 1,
+            Err(error) => return Err(error).context("an honest read"),
+        }
+        tokio::time::sleep(READ_PAUSE).await;
+    }
+    Ok((times, unread))
+}
+
 async fn submit(client: Client, statement: SignedStatement, counts: Arc<Counts>) {
+    let start = Instant::now();
     let counted = match client.submit(&statement).await {
         Ok(_) => &counts.accepted,
         Err(ClientError::Unavailable(why)) if is_refusal(&why.reason) => {
@@ -147,14 +181,18 @@ async fn submit(client: Client, statement: SignedStatement, counts: Arc<Counts>)
             }
             &counts.refused
         }
-        Err(_) => &counts.unanswered,
+        Err(_) => {
+            counts.unanswered.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
     };
+    counts.times.lock().unwrap_or_else(PoisonError::into_inner).push(start.elapsed());
     counted.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Reasons that come with RESOURCE_EXHAUSTED.
+/// The reasons of too much that come with RESOURCE_EXHAUSTED.
 fn is_refusal(reason: &str) -> bool {
-    ["MEMPOOL_FULL", "SIGNER_QUOTA", "OVERLOADED", "STREAMS_MAX", "RESOURCE_EXHAUSTED"].contains(&reason)
+    ["MEMPOOL_FULL", "SIGNER_QUOTA", "OVERLOADED"].contains(&reason)
 }
 
 fn report(counts: &Counts, outcome: &mut Outcome) -> Result<()> {
@@ -162,8 +200,14 @@ fn report(counts: &Counts, outcome: &mut Outcome) -> Result<()> {
     outcome.add("statements accepted under overload", of(&counts.accepted));
     outcome.add("statements refused as too many", of(&counts.refused));
     outcome.add("statements without an answer in time", of(&counts.unanswered));
+    outcome.times("overload: from submission to acceptance or refusal", take(&counts.times));
+    ensure!(of(&counts.refused) > 0, "nothing was refused: that was not too much");
     ensure!(of(&counts.untold) == 0, "{} were refused without a time to come back", of(&counts.untold));
     Ok(())
+}
+
+fn take(times: &Mutex<Vec<Duration>>) -> Vec<Duration> {
+    std::mem::take(&mut times.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// How long until five statements in a row take no longer than twice what they do on the idle ledger.
