@@ -122,6 +122,18 @@ fn an_empty_database_under_a_head_is_damage() {
 }
 
 #[test]
+fn a_database_that_was_only_begun_is_begun_again() {
+    let history = History::small();
+    let folder = tempfile::tempdir().expect("a folder");
+    let sled = folder.path().join("sled");
+    fs::create_dir(&sled).expect("made");
+    // As a crash leaves it before the checksum.
+    fs::write(sled.join("conf"), "segment_size: 524288\nuse_compression: false\n").expect("written");
+    let opened = open(folder.path(), &history);
+    assert!(opened.set_aside.is_none() && opened.store.head().height == Height(0));
+}
+
+#[test]
 fn a_database_one_block_ahead_is_normal_and_two_are_damage() {
     let history = History::small();
     let (old, new) = (filled(&history, 5), filled(&history, 7));

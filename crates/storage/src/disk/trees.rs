@@ -81,7 +81,7 @@ pub(super) struct Trees {
 impl Trees {
     /// Opens the database at `path`, which is created where it is missing. A second handle in one process is refused by sled.
     pub(super) fn open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
-        remove_unfinished_snapshots(path).map_err(StoreError::failed("clean up the database's directory"))?;
+        remove_unfinished(path).map_err(StoreError::failed("clean up the database's directory"))?;
         let config = sled::Config::new()
             .path(path)
             .cache_capacity(cache_bytes)
@@ -181,10 +181,15 @@ fn sync_beside(path: &Path) -> io::Result<()> {
     existing.map(File::open).try_for_each(|file| file?.sync_all())
 }
 
-/// A crash while sled writes a snapshot leaves a partial file that it would read as the newest snapshot.
-fn remove_unfinished_snapshots(path: &Path) -> io::Result<()> {
+/// A crash while sled writes a snapshot leaves a partial file that it would read as the newest snapshot; one while it begins a
+/// database, a partial `conf` before there is a `db`, which it would call corrupted for ever.
+fn remove_unfinished(path: &Path) -> io::Result<()> {
     if !path.exists() {
         return Ok(());
+    }
+    let conf = path.join("conf");
+    if conf.exists() && !path.join("db").exists() {
+        std::fs::remove_file(conf)?;
     }
     for entry in std::fs::read_dir(path)? {
         let entry = entry?;
