@@ -3,7 +3,6 @@
 //! Method: one or two real nodes in this process; between two starts their folders are treated as operators and disks treat them.
 
 use std::fs;
-use std::path::Path;
 
 use futures::StreamExt;
 use kvitto_node::check_command;
@@ -12,6 +11,7 @@ use kvitto_node::genesis_file::GenesisFile;
 use kvitto_node::node::{Node, Setup};
 use kvitto_node::standing::Vouched;
 use kvitto_proto::v1;
+use kvitto_tests::faults::tools::copy_folder;
 use kvitto_tests::world::World;
 use tonic::transport::Channel;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -30,19 +30,6 @@ fn config(world: &World) -> Config {
     Config::read(&world.sandbox.config(0)).unwrap()
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_that_is_alone_does_not_begin_its_ledger_anew() {
     let mut world = World::new(1, &[TYPE]).await.unwrap();
@@ -50,7 +37,7 @@ async fn a_member_that_is_alone_does_not_begin_its_ledger_anew() {
     let config = config(&world);
     let (_, genesis) = GenesisFile::read(&config.genesis).unwrap();
     let whole = world.path("whole");
-    copy(&config.data, &whole);
+    copy_folder(&config.data, &whole).unwrap();
 
     fs::write(config.data.join("HEAD"), b"").unwrap();
     let error = check_command::run(&config, &genesis, false).unwrap_err();
@@ -65,7 +52,7 @@ async fn a_member_that_is_alone_does_not_begin_its_ledger_anew() {
     refused(&world, "but the store ends with block 0").await;
 
     fs::remove_dir_all(&config.data).unwrap();
-    copy(&whole, &config.data);
+    copy_folder(&whole, &config.data).unwrap();
     check_command::run(&config, &genesis, false).unwrap();
     let sandbox = world.sandbox.clone();
     world.cluster.start_member(&sandbox, 0).await.unwrap();

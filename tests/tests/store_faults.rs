@@ -5,7 +5,7 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use kvitto_tests::faults::{Outcome, Plan, bit_rot, crash_points, disk_errors, power_cuts, store_kills};
+use kvitto_tests::faults::{Outcome, Plan, crash_points, disk_errors, power_cuts, store_kills};
 
 fn plan(rounds: u64) -> Plan {
     Plan { rounds, seed: 1, program: PathBuf::from(env!("CARGO_BIN_EXE_faults")), visible: false }
@@ -26,12 +26,6 @@ fn held(name: &str, outcome: &Outcome) -> bool {
 fn nothing_acknowledged_is_lost_when_the_writer_is_killed() {
     let outcome = store_kills::run(&plan(30)).unwrap();
     assert!(held("store-kills", &outcome) && outcome.of("stores found whole") > 10, "{outcome}");
-}
-
-#[test]
-fn a_flipped_bit_is_never_a_wrong_answer() {
-    let outcome = bit_rot::run(&plan(40)).unwrap();
-    assert!(held("bit-rot", &outcome) && outcome.of("mended") == 1, "{outcome}");
 }
 
 #[test]
