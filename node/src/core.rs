@@ -342,7 +342,8 @@ fn input_of_answer(answer: Answer) -> Input {
 
 /// Reads blocks from the store and answers with them; with fewer, or none, where the store cannot be read.
 fn serve_blocks<R: Read>(reader: &R, from: Height, count_max: u32, bytes_max: usize, reply: ReplyHandle) {
-    let heights = (from.0..).map(Height).take(usize::try_from(count_max).unwrap_or(usize::MAX));
+    // A peer may ask from the last height of all on; a range without an end would count past it.
+    let heights = (from.0..=u64::MAX).map(Height).take(usize::try_from(count_max).unwrap_or(usize::MAX));
     let read = |height| {
         let (header, body, certificate) =
             (reader.header(height).ok()??, reader.body(height).ok()??, reader.certificate(height).ok()??);
