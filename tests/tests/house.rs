@@ -114,6 +114,46 @@ fn every_package_of_the_workspace_is_in_the_table() {
     assert_eq!(members, listed);
 }
 
+/// Numbers of a version, for comparing.
+fn numbers(version: &str) -> Vec<u64> {
+    version
+        .split('.')
+        .map(|part| part.parse().unwrap_or_else(|_| panic!("{version} is no plain version")))
+        .collect()
+}
+
+/// What `cargo deny` refuses, held where it is not installed.
+#[test]
+fn no_lock_file_has_a_version_that_is_denied() {
+    let deny: toml::Table =
+        fs::read_to_string(root().join("deny.toml")).expect("deny.toml").parse().expect("TOML");
+    let denied: Vec<(&str, Option<&str>)> = deny["bans"]["deny"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|entry| entry["crate"].as_str().expect("a name"))
+        .map(|entry| entry.split_once(":<").map_or((entry, None), |(name, floor)| (name, Some(floor))))
+        .collect();
+    for floor in [("libp2p-gossipsub", Some("0.49.4")), ("h2", Some("0.4.16"))] {
+        assert!(
+            denied.contains(&floor),
+            "deny.toml keeps the floor of {floor:?}: below it, a peer can stop a node"
+        );
+    }
+    for lock in ["Cargo.lock", "tests/fuzz/Cargo.lock"] {
+        let lock_file: toml::Table =
+            fs::read_to_string(root().join(lock)).expect("a lock file").parse().expect("TOML");
+        for package in lock_file["package"].as_array().expect("packages") {
+            let (name, version) =
+                (package["name"].as_str().expect("a name"), package["version"].as_str().expect("a version"));
+            for (_, floor) in denied.iter().filter(|(denied, _)| *denied == name) {
+                let above = floor.is_some_and(|floor| numbers(version) >= numbers(floor));
+                assert!(above, "{lock} has {name} {version}, which deny.toml does not allow");
+            }
+        }
+    }
+}
+
 /// Every Rust source of the workspace, generated code apart.
 fn sources() -> Vec<PathBuf> {
     let mut found = Vec::new();
