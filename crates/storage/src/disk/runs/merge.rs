@@ -74,7 +74,7 @@ impl Merge {
         runs: &[Run],
     ) -> Result<Self, StoreError> {
         let Progress(level, inputs, (output, pages, entries), moved_to) = progress;
-        if !inputs.iter().all(|(id, _)| runs.iter().any(|run| run.id() == *id)) {
+        if !inputs.iter().all(|input| runs.iter().any(|run| (run.id(), run.entries()) == *input)) {
             return Err(Damage::missing("input of merge", output).into());
         }
         let mut merge = Self::start(output, level, &inputs);

@@ -5,7 +5,7 @@ use super::super::trees::Trees;
 use super::filter::Filter;
 use super::page::{ENTRIES_PER_PAGE, PagePlace};
 use super::{Entry, Fingerprint};
-use crate::error::StoreError;
+use crate::error::{Damage, StoreError};
 
 #[derive(Debug)]
 pub(super) struct Run {
@@ -36,12 +36,15 @@ impl Run {
         run
     }
 
-    /// Reads a run, given its [row](Run::row) of the manifest.
+    /// Reads a run, given its [row](Run::row) of the manifest. Numbers that do not fit together are not asked memory for.
     pub(super) fn open(
         trees: &Trees,
         index: u8,
         (id, entries, first_page, pages): (u64, u64, u32, u32),
     ) -> Result<Self, StoreError> {
+        if first_page > pages || entries.div_ceil(ENTRIES_PER_PAGE as u64) != u64::from(pages) {
+            return Err(Damage::unreadable("manifest of index", index).into());
+        }
         let mut run = Self::empty(id, entries);
         run.read_pages(trees, index, first_page, pages)?;
         run.entries = entries;

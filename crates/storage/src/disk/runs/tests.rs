@@ -126,3 +126,29 @@ fn a_level_spans_a_factor_of_eight() {
         assert_eq!(level(entries), expected, "{entries}");
     }
 }
+
+/// A manifest with these runs, and a merge with this input where there is one, over one page of one entry.
+fn opened(runs: &[(u64, u64, u32, u32)], input: Option<(u64, u64)>) -> Result<Index, StoreError> {
+    let mut case = Case::new();
+    case.append(1);
+    let merges: Vec<_> =
+        input.iter().map(|input| (0_u32, vec![*input], (1_u64, 0_u32, 0_u64), None::<(u64, u64)>)).collect();
+    let mut rows = Rows::default();
+    rows.put_blob(TreeName::Meta, &manifest_key(0), &encode(&(2_u64, runs, merges)));
+    case.trees.write(rows).expect("written");
+    Index::open(&case.trees, 0)
+}
+
+#[test]
+fn a_manifest_whose_numbers_do_not_fit_together_is_damage_and_asks_for_no_memory() {
+    opened(&[(0, 1, 0, 1)], None).expect("as it was written");
+    opened(&[(0, 1, 0, 1)], Some((0, 1))).expect("with a merge that has just begun");
+    for run in [(0, u64::MAX, 0, 1), (0, 1, u32::MAX, 1), (0, 1, 0, u32::MAX), (0, 0, 0, 1), (0, 1, 2, 1)] {
+        let error = opened(&[run], None).expect_err("not a manifest of ours");
+        assert!(matches!(error.damage(), Some(Damage::Unreadable { .. })), "{run:?}: {error}");
+    }
+    for input in [(0, u64::MAX), (7, 1)] {
+        let error = opened(&[(0, 1, 0, 1)], Some(input)).expect_err("not an input of ours");
+        assert!(error.damage().is_some(), "{input:?}: {error}");
+    }
+}
