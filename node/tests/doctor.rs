@@ -1,6 +1,7 @@
 //! `kvitto-node doctor` beside a running node, after it was killed, and where there is none.
 
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
 use kvitto_node::genesis_file::Timeouts;
@@ -47,7 +48,9 @@ fn a_running_and_a_stopped_node_say_how_they_are() {
     let line = lines.next().expect("a line").expect("text");
     assert!(line.starts_with(READY), "{line}");
     // The doctor asks at the address in the configuration.
-    let operator = line.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let operator = line.split("operator at http://").nth(1).and_then(|rest| rest.split(',').next());
+    let operator: SocketAddr = operator.and_then(|address| address.parse().ok()).expect("an address");
+    let operator = operator.port();
     sandbox.set_ports(&[Ports { operator, ..free }, free]).expect("written");
     let (code, answer) = doctor(&config);
     assert_eq!((code, &answer["running"]), (Some(4), &Value::Bool(true)), "{answer}");

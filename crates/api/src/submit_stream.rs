@@ -46,6 +46,8 @@ struct Wish {
     tag: u64,
     receipts: bool,
     until_final: bool,
+    /// Notices that the session had seen when it began to bring the statement to the node.
+    seen: u64,
 }
 
 struct Session<R> {
@@ -56,6 +58,8 @@ struct Session<R> {
     waiting_count: usize,
     /// Those of them that the node has done with.
     known: BTreeMap<StatementId, Known>,
+    /// Notices so far.
+    seen: u64,
     numbers: SharedNumbers,
     outbox: Vec<SubmitStreamItem>,
 }
@@ -77,6 +81,7 @@ pub(crate) fn start<S: Submit, R: Read>(
         waiting: BTreeMap::new(),
         waiting_count: 0,
         known: BTreeMap::new(),
+        seen: 0,
         numbers: SharedNumbers::default(),
         outbox: Vec::new(),
     };
@@ -115,7 +120,9 @@ impl<R: Read> Session<R> {
                     }
                 }
                 message = inbound.message(), if reading && has_room => match message {
-                    Ok(Some(request)) => admissions.push(admission(submit.clone(), request).boxed()),
+                    Ok(Some(request)) => {
+                        admissions.push(admission(submit.clone(), request, self.seen).boxed());
+                    }
                     Ok(None) => reading = false,
                     Err(status) => return self.end(status).await,
                 },
@@ -130,6 +137,11 @@ impl<R: Read> Session<R> {
     /// A statement was taken or refused.
     async fn admitted(&mut self, wish: Wish, admitted: Result<Admitted, SubmitError>) -> Result<(), Ended> {
         let (id, known) = match admitted {
+            // A notice that came before the answer may have been about it, when nobody waited for it yet.
+            Ok(Admitted::Accepted(id)) if wish.seen != self.seen => match self.context.known(&id) {
+                Ok(known) => (id, known),
+                Err(error) => return self.end(store_failed(error)).await,
+            },
             Ok(Admitted::Accepted(id)) => (id, None),
             Ok(Admitted::Executed(id, outcome)) => (id, Some(Known::Executed(outcome))),
             Err(SubmitError::Rejected(verdict)) => match verdict.id {
@@ -167,6 +179,7 @@ impl<R: Read> Session<R> {
     }
 
     async fn notice(&mut self, notice: Result<Notice, RecvError>) -> Result<(), Ended> {
+        self.seen += 1;
         match notice {
             Ok(Notice::Published { outcomes, .. }) => {
                 for (id, outcome) in outcomes.iter() {
@@ -301,8 +314,9 @@ impl<R: Read> Session<R> {
 async fn admission<S: Submit>(
     submit: S,
     request: SubmitStreamRequest,
+    seen: u64,
 ) -> (Wish, Result<Admitted, SubmitError>) {
     let until_final = request.wait() != Wait::Accepted;
-    let wish = Wish { tag: request.tag, receipts: request.receipts, until_final };
+    let wish = Wish { tag: request.tag, receipts: request.receipts, until_final, seen };
     (wish, submit.submit(request.statement).await)
 }

@@ -303,6 +303,8 @@ impl Submit for MemoryNode {
         if automatic && matches!(admitted, Admitted::Accepted(_)) {
             self.commit();
             self.publish();
+            // A node may be done with a statement before who brought it hears that it was taken.
+            tokio::task::yield_now().await;
         }
         Ok(admitted)
     }

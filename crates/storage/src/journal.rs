@@ -197,6 +197,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_appended_after_a_torn_tail_is_found_again() {
+        let directory = MemoryDirectory::default();
+        let (mut journal, _) = Journal::open(directory.clone()).expect("empty");
+        for bytes in [b"one", b"two", b"six"] {
+            journal.append(1, bytes).expect("appended");
+        }
+        let torn = directory.after_crash(1, Faults::none());
+        let (mut journal, found) = Journal::open(torn.clone()).expect("a torn tail is no damage");
+        assert_eq!(found, [entry(1, b"one")]);
+        journal.append(2, b"ten").expect("appended");
+        journal.sync().expect("synced");
+        assert_eq!(reopened(&torn).expect("readable"), [entry(1, b"one"), entry(2, b"ten")]);
+    }
+
+    #[test]
     fn what_was_appended_is_read_back_in_order_until_the_reset() {
         let folder = tempfile::tempdir().expect("a folder");
         let open = || {

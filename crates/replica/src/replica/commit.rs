@@ -101,6 +101,10 @@ impl<S: Signer> Replica<S> {
         if !due && !self.cosign.is_newest_published() {
             self.repeat_cosignature();
         }
+        // Who may not sign starts no height, and depends on the others to have its statements.
+        if !busy && !self.may_sign() && matches!(self.phase, Phase::Idle) {
+            self.spread_again();
+        }
         self.cosign_with(due);
     }
 
@@ -134,7 +138,7 @@ impl<S: Signer> Replica<S> {
         let (signer, timestamp_s) = (self.cosign.member_of(&message.key), message.timestamp_s);
         let received = self.cosign.receive(message, self.now, state)?;
         // Only with a good signature it comes so far.
-        if matches!(received, Ok(Received::Kept) | Err(Fault::CosignatureTime))
+        if matches!(received, Ok(Received::Kept | Received::Late) | Err(Fault::CosignatureTime))
             && let Some(heard) = signer.and_then(|member| self.heard.get_mut(member))
         {
             let (heard_at, earlier) = (self.now, heard.cosigned);

@@ -187,6 +187,23 @@ fn a_proposer_drops_a_statement_on_which_the_rules_break() {
     assert_eq!(told, [Notice::Accepted, Notice::Rejected(Rejection::RulesPanic)]);
 }
 
+/// It may not sign, so it starts no height by which the others would learn of it.
+#[test]
+fn a_statement_that_only_a_member_without_its_guard_has_is_sent_again_until_it_is_executed() {
+    let mut cluster = Cluster::new(4, 1);
+    let mut statements = Statements::new(&cluster);
+    cluster.kill(3);
+    cluster.nodes[3].guard = None;
+    cluster.start(3);
+    cluster.cut.extend([(3, 0), (3, 1), (3, 2)]);
+    let statement = statements.next();
+    let id = statement.id();
+    cluster.submit(3, statement);
+    cluster.run_ms(3_000);
+    cluster.cut.clear();
+    assert!(cluster.run_for(10_000, |cluster| all_executed(cluster, &[id])));
+}
+
 #[test]
 fn many_statements_share_blocks() {
     let mut cluster = Cluster::new(4, 9);
