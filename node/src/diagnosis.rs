@@ -274,19 +274,10 @@ mod tests {
             }),
             height: Some(Height(7)),
         };
+        let block_time = TimeMs(NOW.0 - 60_000);
         Status {
-            height: Height(7),
-            block_time: TimeMs(NOW.0 - 60_000),
-            published: Some(Height(7)),
             best_peer: Some(Height(7)),
-            round: None,
-            observing: false,
-            catching_up: None,
-            muted: false,
-            halted: false,
-            mempool_count: 0,
-            mempool_bytes: 0,
-            members: vec![member; 4],
+            ..Status::quiet(Height(7), block_time, Some(Height(7)), vec![member; 4])
         }
     }
 

@@ -133,19 +133,11 @@ impl Report {
         let header = reader.tip()?.header;
         // Only once.
         let _ = self.0.disk_full.set(());
+        let published = reader.published().map(|published| published.height);
+        let members = vec![MemberStatus::default(); self.0.names.len()];
         self.set_status(Status {
-            height: header.height,
-            block_time: header.time,
-            published: reader.published().map(|published| published.height),
-            best_peer: None,
-            round: None,
             observing: true,
-            catching_up: None,
-            muted: false,
-            halted: false,
-            mempool_count: 0,
-            mempool_bytes: 0,
-            members: vec![MemberStatus::default(); self.0.names.len()],
+            ..Status::quiet(header.height, header.time, published, members)
         });
         Ok(())
     }
@@ -243,20 +235,8 @@ mod tests {
 
     /// Of four members, with everything as it should be.
     fn status() -> Status {
-        Status {
-            height: Height(7),
-            block_time: TimeMs(1),
-            published: Some(Height(7)),
-            best_peer: Some(Height(7)),
-            round: None,
-            observing: false,
-            catching_up: None,
-            muted: false,
-            halted: false,
-            mempool_count: 0,
-            mempool_bytes: 0,
-            members: vec![MemberStatus { connected: true, ..MemberStatus::default() }; 4],
-        }
+        let members = vec![MemberStatus { connected: true, ..MemberStatus::default() }; 4];
+        Status { best_peer: Some(Height(7)), ..Status::quiet(Height(7), TimeMs(1), Some(Height(7)), members) }
     }
 
     #[test]

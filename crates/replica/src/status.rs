@@ -31,6 +31,31 @@ pub struct Status {
     pub members: Vec<MemberStatus>,
 }
 
+impl Status {
+    /// A replica at this block that has nothing to do, and signs.
+    pub fn quiet(
+        height: Height,
+        block_time: TimeMs,
+        published: Option<Height>,
+        members: Vec<MemberStatus>,
+    ) -> Self {
+        Self {
+            height,
+            block_time,
+            published,
+            best_peer: None,
+            round: None,
+            observing: false,
+            catching_up: None,
+            muted: false,
+            halted: false,
+            mempool_count: 0,
+            mempool_bytes: 0,
+            members,
+        }
+    }
+}
+
 /// The height in progress.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoundStatus {

@@ -55,18 +55,8 @@ impl Stage {
             (0..4).map(member)
         };
         let good = Status {
-            height,
-            block_time: self.node.now(),
-            published: Some(height),
             best_peer: Some(height),
-            round: None,
-            observing: false,
-            catching_up: None,
-            muted: false,
-            halted: false,
-            mempool_count: 0,
-            mempool_bytes: 0,
-            members: up(3).collect(),
+            ..Status::quiet(height, self.node.now(), Some(height), up(3).collect())
         };
         self.status.send_replace(match standing {
             Starting => None,
