@@ -2,11 +2,10 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Command, CommandFactory, FromArgMatches};
-use kvitto_cli::{Cli, Exit, Output};
+use kvitto_cli::{Cli, Collected, Exit, Output};
 use serde_json::Value;
 
 /// See the module's head.
@@ -68,7 +67,7 @@ pub(crate) fn say(words: &str) -> Result<()> {
 async fn execute(line: &[String], json: bool) -> Result<(Exit, String)> {
     let matches = without_environment(Cli::command()).try_get_matches_from(line)?;
     let cli = Cli::from_arg_matches(&matches)?;
-    let seen = Seen::default();
+    let seen = Collected::default();
     let mut output = Output::new(json, Box::new(seen.clone()), Box::new(seen.clone()), false);
     let exit = kvitto_cli::run(&cli, &mut output).await;
     Ok((exit, seen.text()))
@@ -84,27 +83,6 @@ pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,#".contains(c);
     let is_plain = !word.is_empty() && word.chars().all(plain);
     if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
-}
-
-/// What a command has printed.
-#[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<u8>>>);
-
-impl Seen {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
-    }
-}
-
-impl Write for Seen {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

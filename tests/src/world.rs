@@ -1,12 +1,10 @@
 //! A ledger of real nodes in this process, with an accredited school; everything is done by the command line `kvitto`.
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use kvitto_cli::{Cli, Exit, KeyFile, Output};
+use kvitto_cli::{Cli, Collected, Exit, KeyFile, Output};
 use kvitto_node::cluster::Cluster;
 use kvitto_node::genesis_file::Timeouts;
 use kvitto_node::sandbox::{Ports, Sandbox};
@@ -148,31 +146,10 @@ impl CommandLine {
 /// When the words are no command.
 pub async fn kvitto(words: &[&str]) -> Result<Ended> {
     let cli = Cli::try_parse_from(["kvitto", "--json"].iter().chain(words))?;
-    let printed = Printed::default();
+    let printed = Collected::default();
     let mut output = Output::new(true, Box::new(printed.clone()), Box::new(printed.clone()), false);
     let exit = kvitto_cli::run(&cli, &mut output).await;
     let printed = printed.text();
     let result = serde_json::from_str(&printed).unwrap_or(Value::Null);
     Ok(Ended { exit, result, printed })
-}
-
-/// What a command has printed.
-#[derive(Clone, Default)]
-struct Printed(Arc<Mutex<Vec<u8>>>);
-
-impl Printed {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
-    }
-}
-
-impl Write for Printed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -41,4 +41,4 @@ pub use cli::{Cli, run, run_at};
 pub use exit::Exit;
 pub use failure::Failure;
 pub use keyfile::KeyFile;
-pub use output::{Output, Report};
+pub use output::{Collected, Output, Report};

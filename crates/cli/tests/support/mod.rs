@@ -2,12 +2,10 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 
 use clap::Parser;
-use kvitto_cli::{Cli, Exit, Output, run_at};
+use kvitto_cli::{Cli, Collected, Exit, Output, run_at};
 use kvitto_client::{Clock, system_clock};
 use serde_json::Value;
 
@@ -69,10 +67,11 @@ impl Desk {
         };
         let line = std::iter::once("kvitto".into()).chain(words.iter().map(place));
         let cli = Cli::try_parse_from(line).unwrap_or_else(|error| panic!("{words:?}: {error}"));
-        let (out, err) = (Caught::default(), Caught::default());
+        let (out, err) = (Collected::default(), Collected::default());
         let mut output = Output::new(cli.global.json, Box::new(out.clone()), Box::new(err.clone()), false);
         let exit = run_at(&cli, &mut output, self.clock.clone()).await;
-        (exit, out.text(), err.text())
+        let text = |collected: Collected| String::from_utf8(collected.bytes()).unwrap();
+        (exit, text(out), text(err))
     }
 }
 
@@ -80,24 +79,4 @@ impl Desk {
 pub(crate) fn has_members(object: &Value, members: &[&str]) {
     let found: Vec<&str> = object.as_object().expect("an object").keys().map(String::as_str).collect();
     assert_eq!(found, members);
-}
-
-#[derive(Clone, Default)]
-struct Caught(Arc<Mutex<Vec<u8>>>);
-
-impl Caught {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl Write for Caught {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
