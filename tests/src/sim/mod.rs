@@ -193,9 +193,8 @@ impl Simulation {
             }
             // Who has lost its journal, but not its guard, may have nothing to say at one height; should it hear of a vote of its own
             // that it has forgotten, its engine refuses to replay that height.
-            let may_be = self.cluster.witness.wiped.contains(&index);
             let is_silent = |fault: &&Fault| matches!(fault, Fault::Muted(_) | Fault::Engine(_));
-            if let Some(fault) = node.faults.iter().find(is_silent).filter(|_| !may_be) {
+            if let Some(fault) = node.faults.iter().find(is_silent).filter(|_| !node.was_wiped()) {
                 let detail = format!("member {index}: {fault}");
                 return self.cluster.witness.violated("nobody falls silent", detail);
             }

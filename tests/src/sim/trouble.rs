@@ -1,6 +1,6 @@
 //! What happens to members and their network, drawn from the seed.
 
-use kvitto_replica::testing::{Network, Random};
+use kvitto_replica::testing::{Cluster, Network, Random};
 
 use super::Simulation;
 use super::clients::Wish;
@@ -103,8 +103,9 @@ impl Simulation {
 
     /// Whether one more member may be worse than unlucky.
     fn may_lose_another(&self) -> bool {
-        let witness = &self.cluster.witness;
-        self.setting.liars + witness.off.len() + witness.wiped.len() < self.setting.faulty_max()
+        let Cluster { nodes, witness, .. } = &self.cluster;
+        let wiped = nodes.iter().filter(|node| node.was_wiped()).count();
+        self.setting.liars + witness.off.len() + wiped < self.setting.faulty_max()
     }
 
     fn any_member(&mut self) -> usize {

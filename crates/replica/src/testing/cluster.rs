@@ -186,7 +186,6 @@ impl Cluster {
     /// Kills a node, and empties its disk but for the guard.
     pub fn wipe(&mut self, index: usize) {
         self.kill(index);
-        self.witness.wiped.insert(index);
         self.nodes[index].lose_everything(&self.initial);
     }
 

@@ -98,8 +98,6 @@ pub struct Scene<'a> {
     pub nodes: &'a [Node],
     /// Members that may lie; nothing is asserted of what they say.
     pub liars: &'a BTreeSet<usize>,
-    /// Members whose disk was wiped: what they had made durable is gone.
-    pub wiped: &'a BTreeSet<usize>,
     /// Statements that clients made. Nobody else has their keys.
     pub made: &'a BTreeSet<StatementId>,
     /// Statements that anybody was told are final, with their height.

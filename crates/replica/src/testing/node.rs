@@ -111,6 +111,16 @@ impl Node {
         self.state.newest().header.height
     }
 
+    /// Whether its disk was wiped at some time.
+    pub fn was_wiped(&self) -> bool {
+        self.lost.is_some()
+    }
+
+    /// Whether this block may be among what was lost with its disk.
+    pub(super) fn had_lost(&self, height: Height) -> bool {
+        self.lost.is_some_and(|lost| height <= lost)
+    }
+
     /// Whether its client was told that the statement is final.
     pub fn is_final(&self, statement: &StatementId) -> bool {
         let told = |notice: &(StatementId, Notice)| {

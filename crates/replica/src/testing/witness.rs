@@ -18,8 +18,6 @@ const CLOCK_ERROR_MS: u64 = 6_000;
 pub struct Witness {
     /// Members that may lie; nothing is asserted of what they say.
     pub liars: BTreeSet<usize>,
-    /// Members whose disk was wiped.
-    pub wiped: BTreeSet<usize>,
     /// Members whose clocks are off by more than `clock_error_ms`.
     pub off: BTreeSet<usize>,
     /// How far off the clocks of the others are at most, in milliseconds.
@@ -45,7 +43,6 @@ impl Default for Witness {
     fn default() -> Self {
         Self {
             liars: BTreeSet::new(),
-            wiped: BTreeSet::new(),
             off: BTreeSet::new(),
             clock_error_ms: CLOCK_ERROR_MS,
             blocks: BTreeMap::new(),
@@ -157,7 +154,6 @@ impl Witness {
             world: place.world,
             nodes: place.nodes,
             liars: &self.liars,
-            wiped: &self.wiped,
             made: &self.made,
             finals: &self.finals,
             clock_error_ms: self.clock_error_ms,

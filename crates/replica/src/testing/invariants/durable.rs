@@ -15,7 +15,7 @@ impl Invariant for Durable {
         let Seen::Final { member, height, .. } = seen else { return Ok(()) };
         let has = |(index, node): &(usize, &super::Node)| {
             // Liars and wiped members have, or had, what they have cosigned.
-            node.height() >= *height || scene.liars.contains(index) || scene.wiped.contains(index)
+            node.height() >= *height || node.had_lost(*height) || scene.liars.contains(index)
         };
         let count = scene.nodes.iter().enumerate().filter(has).count();
         let quorum = scene.quorum();
