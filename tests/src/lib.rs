@@ -8,6 +8,8 @@
 
 pub mod faults;
 
+pub mod files;
+
 pub mod live;
 
 pub mod mutants;

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
+use crate::files;
+
 /// What stands in replacements for the question whether a bug is switched on.
 const SWITCH: &str = "MUTANT(";
 /// The name of the environment variable that switches one on, in the copy.
@@ -51,7 +53,12 @@ pub fn all() -> Result<Vec<Mutant>> {
 /// # Errors
 /// When an edit has not exactly one place, or files cannot be read or written.
 pub fn plant(mutants: &[Mutant], copy: &Path) -> Result<()> {
-    copy_folder(workspace(), copy)?;
+    // Sources, and what lies beside them; not what was built from them.
+    for from in files::below([workspace()], &["target", ".git"]).context("the sources")? {
+        let to = copy.join(from.strip_prefix(workspace())?);
+        fs::create_dir_all(to.parent().expect("it lies in the copy"))?;
+        write(&to, &fs::read(&from).with_context(|| format!("cannot read {}", from.display()))?)?;
+    }
     let mut edited = std::collections::BTreeMap::new();
     for (file, find, replacement) in mutants.iter().flat_map(|mutant| &mutant.edits) {
         let text = edited.entry(copy.join(file)).or_insert(fs::read_to_string(workspace().join(file))?);
@@ -68,24 +75,6 @@ pub fn plant(mutants: &[Mutant], copy: &Path) -> Result<()> {
     );
     write(&copy.join("crates/merkle/src/mutant.rs"), module.as_bytes())?;
     edited.iter().try_for_each(|(path, text)| write(path, text.as_bytes()))
-}
-
-/// Copies sources, and what lies beside them; not what was built from them.
-fn copy_folder(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
-    for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
-        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
-        if name == "target" || name == ".git" {
-            continue;
-        }
-        if path.is_dir() {
-            copy_folder(&path, &to.join(name))?;
-        } else {
-            let content = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            write(&to.join(name), &content)?;
-        }
-    }
-    Ok(())
 }
 
 /// A text with one of its places changed.

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use kvitto_tests::files;
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace").to_owned()
 }
@@ -156,21 +158,10 @@ fn no_lock_file_has_a_version_that_is_denied() {
 
 /// Every Rust source of the workspace, generated code apart.
 fn sources() -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders: Vec<PathBuf> =
-        ["crates", "node", "proto", "tests"].iter().map(|name| root().join(name)).collect();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).expect("folder") {
-            let path = entry.expect("entry").path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if path.is_dir() && name != "gen" && name != "target" {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push(path);
-            }
-        }
-    }
-    found
+    let folders = ["crates", "node", "proto", "tests"].map(|name| root().join(name));
+    let found = files::below(folders.iter().map(PathBuf::as_path), &["gen", "target"]).expect("sources");
+    let is_source = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
+    found.into_iter().filter(is_source).collect()
 }
 
 #[test]

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 
+use kvitto_tests::files;
 use kvitto_tests::mutants::{self, VARIABLE};
 
 #[test]
@@ -27,20 +29,14 @@ fn every_bug_can_be_planted() {
 
 #[test]
 fn nothing_that_is_released_holds_a_planted_bug() {
-    let mut folders: Vec<_> =
-        ["crates", "node", "proto"].iter().map(|name| mutants::workspace().join(name)).collect();
-    let mut files = 0;
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if let Ok(text) = fs::read_to_string(&path) {
-                files += 1;
-                let knows = text.contains(VARIABLE) || text.contains("mutant::");
-                assert!(!knows, "{} knows of planted bugs", path.display());
-            }
+    let folders = ["crates", "node", "proto"].map(|name| mutants::workspace().join(name));
+    let mut sources = 0;
+    for path in files::below(folders.iter().map(PathBuf::as_path), &[]).unwrap() {
+        if let Ok(text) = fs::read_to_string(&path) {
+            sources += 1;
+            let knows = text.contains(VARIABLE) || text.contains("mutant::");
+            assert!(!knows, "{} knows of planted bugs", path.display());
         }
     }
-    assert!(files > 300, "{files} sources");
+    assert!(sources > 300, "{sources} sources");
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressStyle};
 use kvitto_replica::testing::Disks;
+use kvitto_tests::faults::bar;
 use kvitto_tests::sim::{Run, Setting, run};
 
 /// Simulates whole ledgers under faults, one for each seed.
@@ -74,8 +74,7 @@ fn main() -> ExitCode {
     if args.seeds > 1 {
         std::panic::set_hook(Box::new(|_| {}));
     }
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} seeds, {per_sec}, {eta} left, {msg}");
-    let bar = ProgressBar::new(args.seeds).with_style(style.expect("a template"));
+    let bar = bar(args.seeds);
     let (next, end) = (AtomicU64::new(args.from), args.from + args.seeds);
     let sum = Mutex::new(Sum::default());
     std::thread::scope(|scope| {

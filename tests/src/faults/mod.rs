@@ -29,4 +29,4 @@ pub mod overload;
 pub mod pauses;
 
 pub use outcome::Outcome;
-pub use plan::Plan;
+pub use plan::{Plan, bar};

@@ -26,10 +26,12 @@ impl Plan {
 
     /// A bar over `rounds` rounds, or an invisible one.
     pub fn progress(&self, rounds: u64) -> ProgressBar {
-        if !self.visible {
-            return ProgressBar::hidden();
-        }
-        let style = ProgressStyle::with_template("{bar:40} {pos} of {len}, {eta} left {msg}");
-        ProgressBar::new(rounds).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        if self.visible { bar(rounds) } else { ProgressBar::hidden() }
     }
+}
+
+/// A bar over so many rounds, or seeds.
+pub fn bar(rounds: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {pos} of {len}, {eta} left {msg}");
+    ProgressBar::new(rounds).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
