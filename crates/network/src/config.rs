@@ -127,7 +127,7 @@ pub struct Limits {
     pub pending_inbound_max: u32,
     /// Resident bytes of the process above which no connection is made or accepted. Default 4 GiB.
     pub process_memory_bytes_max: usize,
-    /// Time for TCP connect and handshake. Default 5 s.
+    /// Time for TCP connect and handshake. Default 4 s: the third SYN leaves after 3 s, and a fourth would only after 7 s.
     pub connect_timeout: Duration,
     /// Time that a connected peer has to listen to every topic; then it is disconnected, so that both start
     /// afresh. Default 10 s.
@@ -156,7 +156,7 @@ impl Default for Limits {
             connections_per_peer_max: 2,
             pending_inbound_max: 64,
             process_memory_bytes_max: 4 << 30,
-            connect_timeout: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(4),
             up_timeout: Duration::from_secs(10),
             ping_interval: Duration::from_secs(5),
         }

@@ -9,11 +9,11 @@ use crate::identity::PeerId;
 /// The first delay; it doubles with each failure.
 const DELAY_MIN: Duration = Duration::from_millis(250);
 /// No delay is longer, so that members find each other within seconds after a cut of any length.
-const DELAY_MAX: Duration = Duration::from_secs(4);
+const DELAY_MAX: Duration = Duration::from_secs(2);
 /// A connection shorter than this counts as a failure: a peer that does not admit us closes it at once.
 const STABLE: Duration = Duration::from_secs(10);
 
-/// The delay before the dial that follows `failures` failed ones: 250 ms, 500 ms, … 4 s.
+/// The delay before the dial that follows `failures` failed ones: 250 ms, 500 ms, … 2 s.
 pub(crate) fn delay(failures: u32) -> Duration {
     DELAY_MIN.saturating_mul(1 << failures.min(6)).min(DELAY_MAX)
 }
@@ -130,9 +130,9 @@ mod tests {
     }
 
     #[test]
-    fn delays_double_from_a_quarter_second_to_four_seconds() {
+    fn delays_double_from_a_quarter_second_to_two_seconds() {
         let millis: Vec<_> = (0..8).map(|failures| delay(failures).as_millis()).collect();
-        assert_eq!(millis, [250, 500, 1000, 2000, 4000, 4000, 4000, 4000]);
+        assert_eq!(millis, [250, 500, 1000, 2000, 2000, 2000, 2000, 2000]);
         assert_eq!(delay(u32::MAX), DELAY_MAX);
     }
 

@@ -19,6 +19,14 @@ impl<S: Signer> Replica<S> {
         let bytes = Request::Status(self.tip.height()).encode().into();
         self.out.send(Effect::Push { to: vec![peer], bytes });
         self.repeat_cosignature();
+        self.repeat_votes();
+    }
+
+    /// What was published while a peer was away is lost for it, so the engine need not wait until it repeats its votes.
+    fn repeat_votes(&mut self) {
+        if matches!(self.phase, Phase::Running) {
+            self.engine.timeout(TimerId::Rebroadcast(self.next_height(), self.engine.round()));
+        }
     }
 
     /// Asks for blocks when somebody is ahead.

@@ -4,6 +4,7 @@ use kvitto_ledger::{KeyBytes, PublicKey, Signature};
 use kvitto_merkle::note::{SignatureType, VerifierKey, verify_note};
 use kvitto_merkle::{Checkpoint, Note};
 use kvitto_replica::testing::{Cluster, Statements, all_executed};
+use kvitto_replica::{Input, Peer};
 
 fn check_decides(members: usize) {
     let mut cluster = Cluster::new(members, 1);
@@ -59,6 +60,27 @@ fn the_published_note_carries_a_log_line_and_a_quorum_of_cosignatures() {
     let mut times = times;
     times.sort_unstable();
     assert!(cluster.now.seconds() - times[1] <= 11, "{times:?} at {}", cluster.now.seconds());
+}
+
+/// Votes are repeated every two seconds; who meets again need not wait for that.
+#[test]
+fn halves_that_meet_again_decide_soon() {
+    let mut cluster = Cluster::new(4, 1);
+    let mut statements = Statements::new(&cluster);
+    let pairs = [(0, 2), (0, 3), (1, 2), (1, 3)].map(|(one, other)| [(one, other), (other, one)]).concat();
+    cluster.cut.extend(&pairs);
+    let statement = statements.next();
+    let id = statement.id();
+    cluster.submit(0, statement.clone());
+    cluster.submit(2, statement);
+    assert!(!cluster.run_for(15_000, |cluster| cluster.height().0 > 0), "no half has a quorum");
+    cluster.cut.clear();
+    for (one, other) in pairs {
+        let peer = Peer(u32::try_from(other).expect("few"));
+        cluster.input(one, Input::PeerUp(peer));
+    }
+    // A round that comes to nothing ends a second after its votes are known, and the next one decides.
+    assert!(cluster.run_for(1_500, |cluster| all_executed(cluster, &[id])), "decided by repeated votes");
 }
 
 #[test]
