@@ -4,7 +4,7 @@
 mod again;
 
 use kvitto_ledger::block::BlockBody;
-use kvitto_ledger::record::{AccreditationStatusRecord, BlockRecord, RecordType, StatusRecord};
+use kvitto_ledger::record::{AccreditationStatusRecord, BlockRecord, StatusRecord};
 use kvitto_ledger::state::{AccreditationKey, Place, PlaceContent};
 use kvitto_ledger::{Header, HeaderId, Height, LeafIndex, Record, RecordBody, StatementId};
 use kvitto_merkle::log::PerfectNode;
@@ -118,11 +118,7 @@ impl<'a, R: Read> Auditor<'a, R> {
         let mut nodes: Vec<PerfectNode> = Vec::new();
         self.frontier.push_reporting(leaf_hash(leaf), |node| nodes.push(node));
         if self.depth == Depth::Records {
-            return if is_registration(leaf) {
-                self.state(height, index, &decoded(leaf, index)?)
-            } else {
-                Ok(())
-            };
+            return Ok(());
         }
         for node in nodes {
             let stored = self.reader.log_node(node.level, node.index)?;
@@ -239,12 +235,6 @@ fn block_record(header: &Header, first_leaf: LeafIndex, positions: u64) -> Recor
 
 fn decoded(leaf: &[u8], index: LeafIndex) -> Result<Record, StoreError> {
     Record::decode(leaf).map_err(|_| Damage::unreadable("leaf", index).into())
-}
-
-/// Whether a record is about organisations, of which there are few: told from its second byte, its type.
-fn is_registration(leaf: &[u8]) -> bool {
-    let types = [RecordType::Identifier, RecordType::Accreditation, RecordType::AccreditationStatus];
-    leaf.get(1).is_some_and(|byte| types.iter().any(|known| *known as u8 == *byte))
 }
 
 fn mismatch(what: &'static str, height: Height) -> StoreError {

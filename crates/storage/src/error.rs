@@ -83,6 +83,12 @@ pub enum Damage {
         /// Its key.
         at: String,
     },
+    /// Rows of one kind are missing, or are not the newest ones.
+    #[error("rows are missing, or older than they should be: {what}")]
+    Sum {
+        /// What kind of row.
+        what: &'static str,
+    },
     /// Hashing again what is stored leads elsewhere.
     #[error("the {what} of block {height} does not follow from what is stored")]
     Mismatch {

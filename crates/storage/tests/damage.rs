@@ -218,8 +218,13 @@ fn a_row_that_is_not_there_is_damage() {
     let whole = filled(&history, history.blocks.len() - 1);
     for (tree, found_when_opened) in [
         ("identifier", true),
+        ("registrant", true),
         ("accreditation", true),
-        ("status record", false),
+        ("child", true),
+        ("usage", true),
+        ("status chunk", true),
+        ("status node", true),
+        ("status record", true),
         ("certificate", false),
         ("body", false),
         ("page of outcomes", false),
@@ -239,6 +244,39 @@ fn a_row_that_is_not_there_is_damage() {
             }
         }
     }
+}
+
+/// Such a row has a checksum that holds, and no record tells its value.
+#[test]
+fn a_row_as_it_was_earlier_is_damage() {
+    let history = History::small();
+    let earlier: Vec<_> = (1..history.blocks.len()).map(|height| filled(&history, height)).collect();
+    let rows = |folder: &TempDir| {
+        let db = sled::open(folder.path().join("sled")).expect("opens");
+        let tree = db.open_tree("usage").expect("opens");
+        tree.iter().collect::<Result<Vec<_>, _>>().expect("readable")
+    };
+    let newest = rows(earlier.last().expect("some blocks"));
+    let mut replaced = 0;
+    for (key, value) in earlier.iter().flat_map(rows) {
+        if !newest.iter().any(|(newest_key, newest)| *newest_key == key && *newest != value) {
+            continue;
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        copy(earlier.last().expect("some blocks").path(), folder.path());
+        let db = sled::open(folder.path().join("sled")).expect("opens");
+        db.open_tree("usage").expect("opens").insert(key, value).expect("written");
+        drop(db);
+        let expected = Damage::Sum { what: "usage" };
+        check_set_aside(
+            folder.path(),
+            &history,
+            &expected,
+            Some(history.blocks.last().expect("some").header.height),
+        );
+        replaced += 1;
+    }
+    assert!(replaced > 0, "some quota was used twice");
 }
 
 #[test]

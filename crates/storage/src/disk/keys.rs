@@ -4,6 +4,7 @@ use kvitto_ledger::state::AccreditationKey;
 use kvitto_ledger::{Did, Height, Position};
 
 pub(super) const TIP: &[u8] = b"tip";
+pub(super) const SUMS: &[u8] = b"sums";
 
 /// Hashes of one row: half a tile, so that rows stay below 4 KiB.
 pub(super) const TILE_ROW_HASHES: u64 = 128;

@@ -32,6 +32,7 @@ mod reader;
 mod rows;
 mod runs;
 mod shared;
+mod sums;
 mod tiles;
 mod trees;
 
@@ -162,7 +163,10 @@ fn write_block(
         let anchors = indexes.anchors.append(trees, &mut rows, block_rows::anchor_entries(&block.changes))?;
         let entries = block_rows::statement_entries(&block.changes);
         let statements = indexes.statements.append(trees, &mut rows, entries)?;
+        let mut sums = shared.sums();
+        let summed = sums.put(trees, &mut rows)?;
         write(shared, faults, rows)?;
+        *sums = summed;
         indexes.anchors.apply(anchors);
         indexes.statements.apply(statements);
     }

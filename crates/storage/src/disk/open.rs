@@ -241,18 +241,7 @@ impl Opening<'_> {
                 return Err(Damage::Mismatch { what: "right edge", height: tip.height() }.into());
             }
         }
-        for tree in [
-            TreeName::Identifiers,
-            TreeName::Registrants,
-            TreeName::Accreditations,
-            TreeName::Children,
-            TreeName::Usage,
-            TreeName::StatusChunks,
-            TreeName::StatusNodes,
-            TreeName::StatusLeaves,
-        ] {
-            shared.trees.scan(tree, ..).try_for_each(|row| row.map(drop))?;
-        }
+        shared.sums().check(&shared.trees)?;
         audit::newest_blocks(&reader, self.options.audit_blocks)
     }
 }

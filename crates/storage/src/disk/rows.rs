@@ -90,6 +90,10 @@ impl Rows {
         }
     }
 
+    pub(super) fn changes(&self) -> impl Iterator<Item = (&(TreeName, Vec<u8>), Option<&[u8]>)> {
+        self.0.iter().map(|(key, value)| (key, value.as_deref()))
+    }
+
     pub(super) fn into_changes(self) -> impl Iterator<Item = ((TreeName, Vec<u8>), Option<Vec<u8>>)> {
         self.0.into_iter()
     }
@@ -164,10 +168,21 @@ fn part_key(key: &[u8], part: u16) -> Vec<u8> {
 
 /// A row's payload, provided that its checksum holds.
 pub(super) fn opened(tree: TreeName, key: &[u8], value: IVec) -> Result<IVec, StoreError> {
-    let payload_len = value.len().checked_sub(CRC_BYTES);
-    let payload_len = payload_len.filter(|&len| value[len..] == crc(tree, key, &value[..len]));
-    let payload_len = payload_len.ok_or_else(|| Damage::unreadable(tree.name(), hex(key)))?;
-    Ok(value.subslice(0, payload_len))
+    check_crc(tree, key, &value)?;
+    Ok(payload(&value))
+}
+
+/// A row's checksum holds.
+pub(super) fn check_crc(tree: TreeName, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+    match value.split_last_chunk::<CRC_BYTES>() {
+        Some((payload, found)) if *found == crc(tree, key, payload) => Ok(()),
+        _ => Err(Damage::unreadable(tree.name(), hex(key)).into()),
+    }
+}
+
+/// A row without its checksum.
+pub(super) fn payload(value: &IVec) -> IVec {
+    value.subslice(0, value.len().saturating_sub(CRC_BYTES))
 }
 
 fn crc(tree: TreeName, key: &[u8], payload: &[u8]) -> [u8; CRC_BYTES] {

@@ -11,6 +11,7 @@ use super::decoded::Decoded;
 use super::index_keys::{ANCHORS, STATEMENTS};
 use super::keys;
 use super::runs::Index;
+use super::sums::Sums;
 use super::tiles::TileCache;
 use super::trees::{TreeName, Trees};
 use crate::error::{Damage, StoreError};
@@ -23,6 +24,7 @@ pub(super) struct Shared {
     newest: RwLock<Newest>,
     indexes: RwLock<Indexes>,
     decoded: Mutex<Decoded>,
+    sums: Mutex<Sums>,
     pub(super) tiles: TileCache,
 }
 
@@ -48,20 +50,21 @@ impl Shared {
         let tip: Tip = decode_strict(&tip, BLOCK_ROW_BYTES_MAX).map_err(|_| unreadable())?;
         let indexes =
             Indexes { anchors: Index::open(&trees, ANCHORS)?, statements: Index::open(&trees, STATEMENTS)? };
-        Ok(Some(Self::with(trees, tip, indexes)))
+        let sums = Sums::read(&trees)?;
+        Ok(Some(Self::with(trees, tip, indexes, sums)))
     }
 
     /// For an empty database, into which block 0 with this tip is about to be written.
     pub(super) fn begin(trees: Trees, tip: Tip) -> Self {
         let indexes = Indexes { anchors: Index::empty(ANCHORS), statements: Index::empty(STATEMENTS) };
-        Self::with(trees, tip, indexes)
+        Self::with(trees, tip, indexes, Sums::default())
     }
 
-    fn with(trees: Trees, tip: Tip, indexes: Indexes) -> Self {
+    fn with(trees: Trees, tip: Tip, indexes: Indexes, sums: Sums) -> Self {
         let decoded = Mutex::new(Decoded::new(tip.height()));
         let newest = Newest { tip, published: None };
         let (newest, indexes) = (RwLock::new(newest), RwLock::new(indexes));
-        Self { trees, newest, indexes, decoded, tiles: TileCache::default() }
+        Self { trees, newest, indexes, decoded, sums: Mutex::new(sums), tiles: TileCache::default() }
     }
 
     pub(super) fn newest(&self) -> RwLockReadGuard<'_, Newest> {
@@ -82,6 +85,11 @@ impl Shared {
 
     pub(super) fn decoded(&self) -> MutexGuard<'_, Decoded> {
         self.decoded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Over the rows that are written.
+    pub(super) fn sums(&self) -> MutexGuard<'_, Sums> {
+        self.sums.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn indexes(&self) -> RwLockReadGuard<'_, Indexes> {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use sled::transaction::{ConflictableTransactionError, TransactionError, Transactional};
 use sled::{Batch, IVec};
 
-use super::rows::{Rows, opened};
+use super::rows::{Rows, check_crc, opened, payload};
 use crate::error::{Damage, FirstFailure, StoreError};
 
 macro_rules! trees {
@@ -31,7 +31,7 @@ macro_rules! trees {
 }
 
 trees! {
-    /// The tip, the manifests of the indexes.
+    /// The tip, the sums over rows, the manifests of the indexes.
     Meta = "meta",
     /// height: header, positions.
     Blocks = "block",
@@ -133,10 +133,23 @@ impl Trees {
         tree: TreeName,
         range: impl RangeBounds<Vec<u8>>,
     ) -> impl Iterator<Item = Result<(IVec, IVec), StoreError>> {
+        self.scan_values(tree, range).map(|row| row.map(|(key, value)| (key, payload(&value))))
+    }
+
+    /// The same, with their checksums, which hold.
+    pub(super) fn scan_values(
+        &self,
+        tree: TreeName,
+        range: impl RangeBounds<Vec<u8>>,
+    ) -> impl Iterator<Item = Result<(IVec, IVec), StoreError>> {
         let mut rows = self.tree(tree).range(range);
         std::iter::from_fn(move || guarded("read the database", || rows.next().transpose()).transpose()).map(
             move |row| {
-                self.failure.note(row.and_then(|(key, value)| Ok((key.clone(), opened(tree, &key, value)?))))
+                let checked = row.and_then(|(key, value)| {
+                    check_crc(tree, &key, &value)?;
+                    Ok((key, value))
+                });
+                self.failure.note(checked)
             },
         )
     }
