@@ -72,9 +72,9 @@ impl<S: Submit, R: Read> AnchoringService for Anchoring<S, R> {
         &self,
         request: Request<Streaming<SubmitStreamRequest>>,
     ) -> Result<Response<Self::SubmitStreamStream>, Status> {
-        let permit = self.context.stream_permit()?;
+        let place = self.context.stream_place(&request)?;
         let answers =
-            submit_stream::start(self.submit.clone(), self.context.clone(), request.into_inner(), permit);
+            submit_stream::start(self.submit.clone(), self.context.clone(), request.into_inner(), place);
         Ok(Response::new(ReceiverStream::new(answers)))
     }
 

@@ -15,15 +15,19 @@ pub struct Config {
     /// Longest time in which a connection's first 24 bytes must come: the HTTP/2 preface, or the beginning of a request or of a
     /// TLS handshake. A connection that says nothing holds a place that others want.
     pub first_bytes_max: Duration,
-    /// Most open connections; further ones wait in the kernel's queue.
+    /// Most open connections; further ones wait for a place.
     pub connections_max: usize,
+    /// Where all places are taken, the connection on which nothing has been under way for longest is closed for another one, if
+    /// that is so long.
+    pub idle_min: Duration,
     /// Most open connections from one IP address; further ones are closed at once. Behind a proxy all come from one.
     pub connections_per_address_max: usize,
     /// Age at which a connection is told to finish, so that clients spread over nodes again.
     pub connection_age_max: Duration,
     /// Most concurrent streams (requests) of one connection.
     pub streams_per_connection_max: u32,
-    /// Most requests being answered at once, over all connections; further ones get `RESOURCE_EXHAUSTED`.
+    /// Most requests being answered at once, over all connections; further ones get `RESOURCE_EXHAUSTED`. Of these, of submissions
+    /// and of streams one connection has as many as are left to others, at most.
     pub requests_max: usize,
     /// Most calls of `Submit` among them: they wait for the replica, or for FINAL, and must leave room for reads.
     pub submits_max: usize,
@@ -68,6 +72,7 @@ impl Default for Config {
             tls_handshake_max: Duration::from_secs(10),
             first_bytes_max: Duration::from_secs(10),
             connections_max: 1024,
+            idle_min: Duration::from_secs(10),
             connections_per_address_max: 256,
             connection_age_max: Duration::from_secs(60 * 60),
             streams_per_connection_max: 64,

@@ -1,4 +1,8 @@
-//! The accept loop: how many connections there are at most, in total and from one address.
+//! The accept loop: how many connections there are at most, in total and from one address, and which one gives way.
+//!
+//! ```text
+//!   accept ──► a place of its address, else closed ──► a place, else that of the longest idle connection, else wait ──► tonic
+//! ```
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -12,14 +16,17 @@ use std::time::Duration;
 use futures::stream::{self, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Sleep;
 use tonic::transport::server::Connected;
 
 use crate::config::Config;
+use crate::places::Client;
 
 /// After a failed accept, e.g. for want of file descriptors: time for some to be closed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// The shortest time between telling one connection to leave and the next.
+const LEAVE_PAUSE: Duration = Duration::from_millis(50);
 /// Length of the HTTP/2 connection preface (RFC 9113, 3.4); an HTTP/1.1 request is longer too.
 const FIRST_BYTES: usize = 24;
 
@@ -28,6 +35,7 @@ pub(crate) struct Connection {
     stream: TcpStream,
     /// Runs until the first bytes have come.
     silence: Option<Silence>,
+    seat: Seat,
     _place: OwnedSemaphorePermit,
     _address_place: AddressPlace,
 }
@@ -47,12 +55,33 @@ struct AddressPlace {
     address: IpAddr,
 }
 
+/// Who is connected.
+#[derive(Clone, Default)]
+struct Clients(Arc<Mutex<Seated>>);
+
+#[derive(Default)]
+struct Seated {
+    seats: BTreeMap<u64, (Client, oneshot::Sender<()>)>,
+    count: u64,
+}
+
+/// A connection's entry among the clients.
+struct Seat {
+    clients: Clients,
+    number: u64,
+    client: Client,
+    /// Comes when another connection is to have the place; `None` once it has come.
+    leave: Option<oneshot::Receiver<()>>,
+}
+
 struct Acceptor {
     listener: TcpListener,
     places: Arc<Semaphore>,
     addresses: Addresses,
+    clients: Clients,
     per_address_max: usize,
     first_bytes_max: Duration,
+    idle_min: Duration,
 }
 
 /// Accepted connections, one after the other, within the configuration's limits.
@@ -61,15 +90,16 @@ pub(crate) fn accept(listener: TcpListener, config: &Config) -> impl Stream<Item
         listener,
         places: Arc::new(Semaphore::new(config.connections_max)),
         addresses: Addresses::default(),
+        clients: Clients::default(),
         per_address_max: config.connections_per_address_max,
         first_bytes_max: config.first_bytes_max,
+        idle_min: config.idle_min,
     };
     stream::unfold(acceptor, |acceptor| async { Some((acceptor.next().await, acceptor)) })
 }
 
 impl Acceptor {
     async fn next(&self) -> io::Result<Connection> {
-        let place = self.places.clone().acquire_owned().await.map_err(io::Error::other)?;
         loop {
             let (stream, address) = match self.listener.accept().await {
                 Ok(accepted) => accepted,
@@ -82,10 +112,74 @@ impl Acceptor {
                 continue;
             };
             stream.set_nodelay(true)?;
+            let place = self.place().await?;
             let end = Box::pin(tokio::time::sleep(self.first_bytes_max));
             let silence = Some(Silence { bytes_missing: FIRST_BYTES, end });
-            return Ok(Connection { stream, silence, _place: place, _address_place: address_place });
+            let seat = self.clients.seat();
+            return Ok(Connection { stream, silence, seat, _place: place, _address_place: address_place });
         }
+    }
+
+    /// A place, as soon as there is one.
+    async fn place(&self) -> io::Result<OwnedSemaphorePermit> {
+        let mut place = std::pin::pin!(Arc::clone(&self.places).acquire_owned());
+        loop {
+            tokio::select! {
+                biased;
+                place = &mut place => return place.map_err(io::Error::other),
+                () = self.clients.send_one_away(self.idle_min) => {}
+            }
+        }
+    }
+}
+
+impl Clients {
+    fn seat(&self) -> Seat {
+        let (client, (send_away, leave)) = (Client::new(), oneshot::channel());
+        let mut seated = self.lock();
+        seated.count += 1;
+        let number = seated.count;
+        seated.seats.insert(number, (client.clone(), send_away));
+        Seat { clients: self.clone(), number, client, leave: Some(leave) }
+    }
+
+    /// Tells the one that has been idle longest to leave, as soon as that is `idle_min`, and gives it a moment.
+    async fn send_one_away(&self, idle_min: Duration) {
+        let idlest = self.idlest();
+        if let Some((number, _)) = idlest.filter(|(_, idle)| *idle >= idle_min)
+            && let Some((_, send_away)) = self.lock().seats.remove(&number)
+        {
+            // It may have left by itself.
+            let _ = send_away.send(());
+        }
+        let wait = idlest.map_or(idle_min, |(_, idle)| idle_min.saturating_sub(idle));
+        tokio::time::sleep(wait.max(LEAVE_PAUSE)).await;
+    }
+
+    fn idlest(&self) -> Option<(u64, Duration)> {
+        let seated = self.lock();
+        let idle =
+            seated.seats.iter().filter_map(|(number, (client, _))| Some((*number, client.idle_for()?)));
+        idle.max_by_key(|(_, idle)| *idle)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seated> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seat {
+    fn is_sent_away(&mut self, context: &mut Context<'_>) -> bool {
+        if self.leave.as_mut().is_some_and(|leave| Pin::new(leave).poll(context).is_ready()) {
+            self.leave = None;
+        }
+        self.leave.is_none()
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.clients.lock().seats.remove(&self.number);
     }
 }
 
@@ -117,11 +211,13 @@ impl Drop for AddressPlace {
     }
 }
 
-/// Nothing about who is connected reaches the services.
+/// Nothing about who is connected reaches the services, only which requests come on the same connection.
 impl Connected for Connection {
-    type ConnectInfo = ();
+    type ConnectInfo = Client;
 
-    fn connect_info(&self) {}
+    fn connect_info(&self) -> Client {
+        self.seat.client.clone()
+    }
 }
 
 impl AsyncRead for Connection {
@@ -131,6 +227,9 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let connection = self.get_mut();
+        if connection.seat.is_sent_away(context) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
         let filled_before = buffer.filled().len();
         let read = Pin::new(&mut connection.stream).poll_read(context, buffer);
         let Some(silence) = &mut connection.silence else { return read };

@@ -1,12 +1,11 @@
 //! What all services hold in common.
 
-use std::sync::Arc;
-
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tonic::Status;
+use tokio::sync::watch;
+use tonic::{Request, Status};
 
 use crate::config::Config;
 use crate::notices::Notices;
+use crate::places::{Client, Place, Places};
 use crate::reason::{RETRY_AFTER, Reason, refuse_for_now};
 use crate::receipts::Receipts;
 
@@ -16,17 +15,17 @@ pub(crate) struct Context<R> {
     pub(crate) receipts: Receipts,
     pub(crate) notices: Notices,
     pub(crate) config: Config,
-    /// One permit for each open stream.
-    pub(crate) streams: Arc<Semaphore>,
+    /// One for each open stream.
+    pub(crate) streams: Places,
     /// Becomes true when the node stops.
     pub(crate) draining: watch::Receiver<bool>,
 }
 
 impl<R> Context<R> {
-    /// The right to keep a stream open.
-    pub(crate) fn stream_permit(&self) -> Result<OwnedSemaphorePermit, Status> {
-        let permit = self.streams.clone().try_acquire_owned();
-        permit.map_err(|_| refuse_for_now(Reason::StreamsMax, RETRY_AFTER))
+    /// The right to keep a stream open that was asked for by `request`.
+    pub(crate) fn stream_place<T>(&self, request: &Request<T>) -> Result<Place, Status> {
+        let place = self.streams.take(&Client::of(request.extensions()));
+        place.ok_or_else(|| refuse_for_now(Reason::StreamsMax, RETRY_AFTER))
     }
 
     /// Ends when the node stops.

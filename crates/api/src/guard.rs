@@ -1,21 +1,20 @@
-//! Around every request: a bound on how many are answered at once, a smaller one on submissions among them, and a deadline of the
-//! server's own.
+//! Around every request: a bound on how many are answered at once, a smaller one on submissions among them, both shared by the
+//! connections, and a deadline of the server's own.
 //!
 //! tonic answers a passed deadline with `CANCELLED`; the guard, inside of tonic's own timer and never later, answers with
 //! `DEADLINE_EXCEEDED`.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
 use tonic::codegen::http::{HeaderMap, Request, Response};
 use tower::{Layer, Service};
 
 use crate::config::Config;
+use crate::places::{Client, Kind, Place, Places};
 use crate::reason::{RETRY_AFTER, Reason, refuse, refuse_for_now};
 
 /// Health checks are answered also when the node sheds load: else it would look dead when it is busy.
@@ -27,9 +26,8 @@ const TIMEOUT_CHARS_MAX: usize = 9;
 
 #[derive(Clone)]
 pub(crate) struct GuardLayer {
-    requests: Arc<Semaphore>,
-    requests_max: usize,
-    submits: Arc<Semaphore>,
+    requests: Places,
+    submits: Places,
     request_max: Duration,
     submit_max: Duration,
 }
@@ -43,9 +41,8 @@ pub(crate) struct Guard<S> {
 impl GuardLayer {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
-            requests: Arc::new(Semaphore::new(config.requests_max)),
-            requests_max: config.requests_max,
-            submits: Arc::new(Semaphore::new(config.submits_max)),
+            requests: Places::new(Kind::Request, config.requests_max),
+            submits: Places::new(Kind::Submit, config.submits_max),
             request_max: config.request_max,
             submit_max: config.request_max + config.wait_max,
         }
@@ -53,22 +50,21 @@ impl GuardLayer {
 
     /// Ends once no request waits for its answer.
     pub(crate) async fn quiet(&self) {
-        all_free(&self.requests, self.requests_max).await;
+        self.requests.all_free().await;
     }
 }
 
 /// What a request holds until it is answered.
-type Room = [Option<OwnedSemaphorePermit>; 2];
+type Room = [Option<Place>; 2];
 
 impl GuardLayer {
-    /// Room for a request with this path, if there is any.
-    fn room(&self, path: &str) -> Option<Room> {
-        let take = |semaphore: &Arc<Semaphore>| Arc::clone(semaphore).try_acquire_owned().ok();
+    /// Room for a request of this client with this path, if there is any.
+    fn room(&self, client: &Client, path: &str) -> Option<Room> {
         if path.starts_with(HEALTH_PATH) {
-            return Some([take(&self.requests), None]);
+            return Some([self.requests.take(client), None]);
         }
-        let submit = if path == SUBMIT_PATH { Some(take(&self.submits)?) } else { None };
-        Some([Some(take(&self.requests)?), submit])
+        let submit = if path == SUBMIT_PATH { Some(self.submits.take(client)?) } else { None };
+        Some([Some(self.requests.take(client)?), submit])
     }
 }
 
@@ -95,7 +91,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let path = request.uri().path();
-        let Some(room) = self.layer.room(path) else {
+        let Some(room) = self.layer.room(&Client::of(request.extensions()), path) else {
             let answer = refuse_for_now(Reason::Overloaded, RETRY_AFTER).into_http();
             return Box::pin(async { Ok(answer) });
         };
@@ -113,12 +109,6 @@ where
             }
         })
     }
-}
-
-/// Ends once all of the semaphore's `permits` are free.
-pub(crate) async fn all_free(semaphore: &Semaphore, permits: usize) {
-    // It is never closed, so there is no error.
-    let _ = semaphore.acquire_many(u32::try_from(permits).unwrap_or(u32::MAX)).await;
 }
 
 /// The client's `grpc-timeout`; what is not one is ignored, as tonic does.

@@ -27,6 +27,7 @@ mod moment;
 mod node;
 mod notices;
 mod operator;
+mod places;
 mod reason;
 mod receipts;
 mod registry;

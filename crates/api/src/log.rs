@@ -61,16 +61,16 @@ impl<R: Read> LogService for Log<R> {
 
     async fn watch_checkpoints(
         &self,
-        _: Request<WatchCheckpointsRequest>,
+        request: Request<WatchCheckpointsRequest>,
     ) -> Result<Response<Self::WatchCheckpointsStream>, Status> {
-        let permit = self.context.stream_permit()?;
+        let place = self.context.stream_place(&request)?;
         let mut checkpoints = self.context.notices.checkpoints();
         self.published()?;
         checkpoints.mark_changed();
         let context = self.context.clone();
-        let state = Some((context, checkpoints, permit));
+        let state = Some((context, checkpoints, place));
         Ok(Response::new(Box::pin(stream::unfold(state, |state| async {
-            let (context, mut checkpoints, permit) = state?;
+            let (context, mut checkpoints, place) = state?;
             let changed = tokio::select! {
                 changed = checkpoints.changed() => changed.is_ok(),
                 () = context.drained() => false,
@@ -78,7 +78,7 @@ impl<R: Read> LogService for Log<R> {
             let published = context.read.published().filter(|_| changed);
             let Some(published) = published else { return Some((Err(refuse(Reason::Draining)), None)) };
             let checkpoint = Some(checkpoint(&published).into());
-            Some((Ok(WatchCheckpointsResponse { checkpoint }), Some((context, checkpoints, permit))))
+            Some((Ok(WatchCheckpointsResponse { checkpoint }), Some((context, checkpoints, place))))
         }))))
     }
 

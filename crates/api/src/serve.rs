@@ -14,7 +14,7 @@ use kvitto_proto::v1::status_service_server::StatusServiceServer;
 use kvitto_storage::Read;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tonic::codegen::http::{HeaderName, Method};
 use tonic::service::Routes;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
@@ -27,11 +27,12 @@ use crate::config::{Config, ConfigError};
 use crate::connections::accept;
 use crate::context::Context;
 use crate::dossier::Dossier;
-use crate::guard::{GuardLayer, all_free};
+use crate::guard::GuardLayer;
 use crate::log::Log;
 use crate::node::{Peers, Submit};
 use crate::notices::Notices;
 use crate::operator::Operator;
+use crate::places::{Kind, Places};
 use crate::receipts::Receipts;
 use crate::registry::Registry;
 use crate::status::Statuses;
@@ -96,7 +97,7 @@ pub async fn serve<S: Submit, R: Read, P: Peers>(
         read: read.clone(),
         receipts: Receipts::default(),
         notices,
-        streams: Arc::new(Semaphore::new(config.open_streams_max)),
+        streams: Places::new(Kind::Stream, config.open_streams_max),
         draining: draining.clone(),
         config,
     });
@@ -106,7 +107,7 @@ pub async fn serve<S: Submit, R: Read, P: Peers>(
     let (public_guard, operator_guard) = (GuardLayer::new(&context.config), GuardLayer::new(&context.config));
     let quiet = async {
         tokio::join!(public_guard.quiet(), operator_guard.quiet());
-        all_free(&context.streams, context.config.open_streams_max).await;
+        context.streams.all_free().await;
         tokio::time::sleep(LINGER).await;
     };
     let public =

@@ -19,11 +19,12 @@ use kvitto_proto::v1::{
 };
 use kvitto_storage::prove::{Anchored, Prover, Subject};
 use kvitto_storage::{Read, StoreError};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
 use crate::context::Context;
 use crate::moment;
+use crate::places::Place;
 use crate::reason::{Reason, refuse, store_failed};
 use crate::receipts::{Proved, SharedNumbers, status_of};
 
@@ -89,11 +90,11 @@ impl<R: Read> StatusService for Statuses<R> {
         &self,
         request: Request<WatchStatusRequest>,
     ) -> Result<Response<Self::WatchStatusStream>, Status> {
-        let request = request.into_inner();
-        if !(1..=WATCH_CREDENTIALS_MAX).contains(&request.credentials.len()) {
+        if !(1..=WATCH_CREDENTIALS_MAX).contains(&request.get_ref().credentials.len()) {
             return Err(refuse(Reason::BatchSize));
         }
-        let permit = self.context.stream_permit()?;
+        let place = self.context.stream_place(&request)?;
+        let request = request.into_inner();
         let checkpoints = self.context.notices.checkpoints();
         let prover = moment::newest(&self.context.read)?;
         let watched = request.credentials.iter().map(|credential| {
@@ -108,7 +109,7 @@ impl<R: Read> StatusService for Statuses<R> {
             with_receipts: !request.omit_receipts,
             queue: VecDeque::new(),
             checkpoints,
-            _permit: permit,
+            _place: place,
         };
         Ok(Response::new(Box::pin(stream::unfold(Some(watch), |watch| async {
             let mut watch = watch?;
@@ -243,7 +244,7 @@ struct StatusWatch<R> {
     with_receipts: bool,
     queue: VecDeque<WatchStatusResponse>,
     checkpoints: watch::Receiver<u64>,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl<R: Read> StatusWatch<R> {

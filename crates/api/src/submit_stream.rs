@@ -21,7 +21,7 @@ use kvitto_proto::v1::{
 };
 use kvitto_storage::{Read, StoreError};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
 use crate::anchoring::anchored_by;
@@ -29,6 +29,7 @@ use crate::context::Context;
 use crate::moment;
 use crate::node::{Admitted, Submit, SubmitError};
 use crate::notices::Notice;
+use crate::places::Place;
 use crate::reason::{Reason, refuse, store_failed, unavailable};
 use crate::receipts::SharedNumbers;
 use crate::settled::{Known, Settled, refused, result};
@@ -72,7 +73,7 @@ pub(crate) fn start<S: Submit, R: Read>(
     submit: S,
     context: Arc<Context<R>>,
     inbound: Streaming<SubmitStreamRequest>,
-    permit: OwnedSemaphorePermit,
+    place: Place,
 ) -> mpsc::Receiver<Result<SubmitStreamResponse, Status>> {
     let (answers, outbound) = mpsc::channel(ANSWERS_AHEAD);
     let session = Session {
@@ -86,7 +87,7 @@ pub(crate) fn start<S: Submit, R: Read>(
         outbox: Vec::new(),
     };
     tokio::spawn(async move {
-        let _permit = permit;
+        let _place = place;
         // Either way the end of the answers has told the client.
         let _ = session.run(submit, inbound).await;
     });

@@ -148,6 +148,58 @@ async fn connections_are_bounded_in_total_and_a_closed_one_makes_room() {
 }
 
 #[tokio::test]
+async fn where_all_places_are_taken_the_idle_give_way_and_those_who_wait_for_something_do_not() {
+    let config = Config { connections_max: 2, idle_min: Duration::ZERO, ..Config::default() };
+    let stage = Stage::with(config).await;
+    let mut watch = stage.log().watch_checkpoints(v1::WatchCheckpointsRequest {}).await.unwrap().into_inner();
+    watch.next().await.unwrap().unwrap();
+    let mut idle = TcpStream::connect(stage.served.public).await.unwrap();
+    idle.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    let channel = Channel::from_shared(stage.served.url()).unwrap().connect().await.unwrap();
+    let mut log = v1::log_service_client::LogServiceClient::new(channel);
+    log.get_checkpoint(v1::GetCheckpointRequest {}).await.unwrap();
+    // An error is an end too: the connection was reset.
+    let _ = idle.read_to_end(&mut Vec::new()).await;
+    let statement = stage.node.statement(&stage.school, stage.school.anchors([commitment(5)]));
+    stage
+        .anchoring()
+        .submit(v1::SubmitRequest { statement: statement.into(), ..Default::default() })
+        .await
+        .unwrap();
+    watch.next().await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_has_at_most_as_many_submissions_as_others_could_have() {
+    let stage = Stage::with(Config { submits_max: 4, ..Config::default() }).await;
+    stage.node.stop_committing();
+    let submit = |channel: Channel, number| {
+        let statement = stage.node.statement(&stage.school, stage.school.anchors([commitment(number)]));
+        let wait = v1::Wait::Final.into();
+        let request = v1::SubmitRequest { statement: statement.into(), wait, ..Default::default() };
+        let mut client = v1::anchoring_service_client::AnchoringServiceClient::new(channel);
+        async move { client.submit(request).await }
+    };
+    // Two of four wait, and the third is refused.
+    let mut greedy: futures::stream::FuturesUnordered<_> =
+        (5..8).map(|number| submit(stage.channel.clone(), number)).collect();
+    refused(greedy.next().await.unwrap(), Code::ResourceExhausted, "OVERLOADED");
+    let other = Channel::from_shared(stage.served.url()).unwrap().connect().await.unwrap();
+    let answers = async {
+        while kvitto_api::Peers::info(&stage.node).mempool_statements < 3 {
+            tokio::task::yield_now().await;
+        }
+        stage.node.commit();
+        stage.node.publish();
+    };
+    let (modest, ()) = tokio::join!(submit(other, 9), answers);
+    modest.unwrap();
+    while let Some(answer) = greedy.next().await {
+        answer.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn at_the_end_streams_are_told_requests_finish_and_nothing_new_is_taken() {
     let mut stage = Stage::new().await;
     stage.node.stop_committing();

@@ -17,7 +17,7 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
-use crate::Stage;
+use crate::{Stage, refused};
 
 #[tokio::test]
 async fn with_a_certificate_the_services_speak_tls_and_nothing_else() {
@@ -26,7 +26,8 @@ async fn with_a_certificate_the_services_speak_tls_and_nothing_else() {
         certificate_pem: certificate.cert.pem().into_bytes(),
         key_pem: certificate.key_pair.serialize_pem().into_bytes(),
     };
-    let served = MemoryNode::new(1).serve(Config { tls: Some(tls), ..Config::default() }).await;
+    let config = Config { tls: Some(tls), open_streams_max: 2, ..Config::default() };
+    let served = MemoryNode::new(1).serve(config).await;
     let tls = ClientTlsConfig::new()
         .ca_certificate(Certificate::from_pem(certificate.cert.pem()))
         .domain_name("node.example");
@@ -35,6 +36,10 @@ async fn with_a_certificate_the_services_speak_tls_and_nothing_else() {
     let channel = endpoint.connect().await.unwrap();
     let mut log = v1::log_service_client::LogServiceClient::new(channel);
     log.get_checkpoint(v1::GetCheckpointRequest {}).await.unwrap();
+    // Which requests come on the same connection is known here, too: one of two streams is left to others.
+    let _watch = log.watch_checkpoints(v1::WatchCheckpointsRequest {}).await.unwrap();
+    let second = log.watch_checkpoints(v1::WatchCheckpointsRequest {}).await;
+    refused(second, Code::ResourceExhausted, "STREAMS_MAX");
     let plain = Channel::from_shared(served.url()).unwrap().connect().await;
     if let Ok(plain) = plain {
         let mut log = v1::log_service_client::LogServiceClient::new(plain);
