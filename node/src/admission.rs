@@ -1,6 +1,7 @@
 //! Admission: from a statement's bytes to a `Checked` one, beside the replica and in parallel.
 //!
-//! Form first, then the key that the newest state names, then the signature: the same functions that judge a proposed block.
+//! Form first, then the key that the newest state names, then the signature: the same functions that judge a proposed block. Who floods
+//! a node is refused before the signature, which costs more than all else.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +10,8 @@ use kvitto_ledger::execute::signer_key_bytes;
 use kvitto_ledger::{
     Checked, Envelope, KeyBytes, LedgerId, PublicKey, ReadState, Rejection, StateError, TimeMs,
 };
-use kvitto_replica::AHEAD_MS_MAX;
+use kvitto_replica::{AHEAD_MS_MAX, Refusal, Status};
+use tokio::sync::watch;
 
 /// Signers' keys that are remembered; when full, it begins anew.
 const KEYS_MAX: usize = 1024;
@@ -20,12 +22,24 @@ pub struct Admission<R> {
     ledger: LedgerId,
     state: R,
     keys: Arc<Keys>,
+    replica: Option<watch::Receiver<Option<Status>>>,
 }
 
 impl<R: ReadState> Admission<R> {
     /// Checks for `ledger`, with keys from `state`.
     pub fn new(ledger: LedgerId, state: R) -> Self {
-        Self { ledger, state, keys: Arc::default() }
+        Self { ledger, state, keys: Arc::default(), replica: None }
+    }
+
+    /// The same, beside a replica whose mempool may be full.
+    pub fn beside(self, replica: watch::Receiver<Option<Status>>) -> Self {
+        Self { replica: Some(replica), ..self }
+    }
+
+    /// Why the replica would have no room for a new statement, however good it is.
+    pub fn refusal(&self, envelope: &Envelope) -> Option<Refusal> {
+        let status = self.replica.as_ref()?.borrow();
+        status.as_ref()?.crowded.refusal(&envelope.key_id().did)
     }
 
     /// The form of a statement.

@@ -108,6 +108,13 @@ fn dropped(statement: Checked, notice: Notice) -> Option<Rejected> {
     Some(Rejected { id, rejection, is_final, statement })
 }
 
+fn no_room(refusal: Refusal) -> SubmitError {
+    match refusal {
+        Refusal::MempoolFull => SubmitError::MempoolFull { retry_after: RETRY_AFTER },
+        Refusal::SignerQuota => SubmitError::SignerQuota { retry_after: RETRY_AFTER },
+    }
+}
+
 /// The clients' side.
 #[derive(Clone, Debug)]
 pub struct Desk<R> {
@@ -189,6 +196,11 @@ impl<R: Read> Submit for Desk<R> {
         if let Some(unavailable) = self.unavailable() {
             return Err(unavailable);
         }
+        if let Some(refusal) = self.admission.refusal(&envelope)
+            && !self.is_waiting(&id)
+        {
+            return Err(no_room(refusal));
+        }
         let checked = match self.admission.verify(envelope, now()).map_err(|_| SubmitError::Halted)? {
             Ok(checked) => checked,
             Err(rejection) => return Err(SubmitError::Rejected(self.refused(id, not_after, rejection)?)),
@@ -201,12 +213,7 @@ impl<R: Read> Submit for Desk<R> {
             Notice::AlreadyFinal(_) => self.executed(id)?.ok_or(SubmitError::Halted),
             Notice::Rejected(rejection) => self.rejected(checked, rejection),
             Notice::Expired => self.rejected(checked, Rejection::StatementExpired),
-            Notice::Refused(Refusal::MempoolFull) => {
-                Err(SubmitError::MempoolFull { retry_after: RETRY_AFTER })
-            }
-            Notice::Refused(Refusal::SignerQuota) => {
-                Err(SubmitError::SignerQuota { retry_after: RETRY_AFTER })
-            }
+            Notice::Refused(refusal) => Err(no_room(refusal)),
         }
     }
 

@@ -114,7 +114,7 @@ fn translate(event: NetworkEvent, peers: &PeerTable) -> Option<Heard> {
 /// Checks every statement of a batch, in order, and hands it on as soon as it is: for the replica, or with the reason why not.
 ///
 /// What comes back is for the peers: one statement that no honest peer would have forwarded makes the batch rejected; one that this
-/// node's state does not allow (it may lag behind) is left out.
+/// node's state does not allow (it may lag behind), or that there is no room for, is left out.
 ///
 /// # Errors
 /// The state cannot be read.
@@ -126,16 +126,20 @@ pub fn admit<R: ReadState>(
 ) -> Result<Verdict, StateError> {
     let Ok(batch) = codec::Statements::decode(bytes) else { return Ok(Verdict::Reject) };
     let mut verdict = Verdict::Accept;
+    let leave_out = |verdict| if verdict == Verdict::Accept { Verdict::Ignore } else { verdict };
     for statement in batch.0 {
         let checked = match admission.decode(statement) {
+            Ok(envelope) if admission.refusal(&envelope).is_some() => {
+                verdict = leave_out(verdict);
+                continue;
+            }
             Ok(envelope) => admission.verify(envelope, now)?,
             Err(rejection) => Err(rejection),
         };
         match &checked {
             Ok(_) => {}
             Err(rejection) if rejection.is_for_ever() => verdict = Verdict::Reject,
-            Err(_) if verdict == Verdict::Accept => verdict = Verdict::Ignore,
-            Err(_) => {}
+            Err(_) => verdict = leave_out(verdict),
         }
         hand_on(checked);
     }
@@ -144,7 +148,10 @@ pub fn admit<R: ReadState>(
 
 #[cfg(test)]
 mod tests {
+    use kvitto_ledger::Height;
     use kvitto_ledger::testing::{Actor, Ledger};
+    use kvitto_replica::{Crowded, Status};
+    use tokio::sync::watch;
 
     use super::*;
 
@@ -158,6 +165,10 @@ mod tests {
     }
 
     fn check(batch: &[Made], expected: Verdict, expected_taken: usize) {
+        check_within(Crowded::default(), batch, expected, expected_taken);
+    }
+
+    fn check_within(crowded: Crowded, batch: &[Made], expected: Verdict, expected_taken: usize) {
         let mut ledger = Ledger::new(1);
         let root = ledger.root.clone();
         let statements = batch.iter().enumerate().map(|(number, made)| {
@@ -177,7 +188,9 @@ mod tests {
             bytes.into()
         });
         let bytes = codec::Statements(statements.collect()).encode();
-        let admission = Admission::new(ledger.world.ledger_id, ledger.state.clone());
+        let status = Status { crowded, ..Status::quiet(Height(0), TimeMs(0), None, Vec::new()) };
+        let (_replica, status) = watch::channel(Some(status));
+        let admission = Admission::new(ledger.world.ledger_id, ledger.state.clone()).beside(status);
         let mut taken = 0;
         let hand_on = |checked: Result<_, _>| taken += usize::from(checked.is_ok());
         let verdict = admit(&bytes, &admission, ledger.clock, hand_on).expect("memory is readable");
@@ -193,6 +206,21 @@ mod tests {
         check(&[Misshapen, Good], Verdict::Reject, 1);
         check(&[UnknownKey, WrongSignature], Verdict::Reject, 0);
         check(&[WrongSignature, UnknownKey], Verdict::Reject, 0);
+    }
+
+    /// They may be forged, so they are not forwarded either; what they come with is taken all the same.
+    #[test]
+    fn statements_that_there_is_no_room_for_are_not_checked() {
+        use Made::{Good, Misshapen, UnknownKey, WrongSignature};
+        let root = Ledger::new(1).root.did;
+        let crowded = Crowded { signers: [root].into(), ..Crowded::default() };
+        check_within(crowded.clone(), &[Good, WrongSignature], Verdict::Ignore, 0);
+        check_within(crowded.clone(), &[UnknownKey, Good], Verdict::Ignore, 0);
+        check_within(crowded, &[Misshapen, Good], Verdict::Reject, 0);
+        let stranger = Crowded { signers: [Actor::new("stranger").did].into(), ..Crowded::default() };
+        check_within(stranger, &[Good, Good], Verdict::Accept, 2);
+        let everybody = Crowded { everybody: true, ..Crowded::default() };
+        check_within(everybody, &[Good, WrongSignature], Verdict::Ignore, 0);
     }
 
     #[test]

@@ -157,7 +157,7 @@ impl Node {
             setup.data.join("evidence"),
             reader.failure(),
         )?;
-        let admission = Admission::new(setup.genesis.ledger_id(), reader.clone());
+        let admission = Admission::new(setup.genesis.ledger_id(), reader.clone()).beside(report.status());
         let (core, listening, desk_events) = match deciding {
             Some(deciding) => {
                 // Clients may come before the core has done anything.

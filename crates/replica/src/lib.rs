@@ -57,4 +57,4 @@ pub use input::{Input, Origin, Peer, ReplyToken, RequestId, TimerId, Topic, Verd
 pub use options::{AHEAD_MS_MAX, MempoolLimits, Options, Standing, Timeouts};
 pub use replica::Replica;
 pub use signer::Signer;
-pub use status::{Cosigned, MemberStatus, RoundStatus, Status};
+pub use status::{Cosigned, Crowded, MemberStatus, RoundStatus, Status};

@@ -14,7 +14,10 @@ use kvitto_ledger::{Checked, Did, Rejection, StatementId, TimeMs};
 
 use crate::effect::Refusal;
 use crate::options::MempoolLimits;
+use crate::status::Crowded;
 
+/// No statement is shorter: an envelope's keys, identifiers and signature.
+const SHORT_BYTES: usize = 192;
 /// Statements on which the rules broke that are remembered.
 const QUARANTINE_MAX: usize = 1024;
 /// A statement that waits is looked at again after this long, in milliseconds, then after twice as long, and so on.
@@ -30,6 +33,8 @@ pub(crate) struct Mempool {
     by_bytes: BTreeMap<[u8; 32], StatementId>,
     by_expiry: BTreeSet<(TimeMs, StatementId)>,
     signers: BTreeMap<Did, Signer>,
+    /// Signers who have used up their shares.
+    full: BTreeSet<Did>,
     waiting: Waiting,
     /// Left because others needed their room, with what they waited for.
     evicted: Vec<(Removed, Rejection)>,
@@ -80,6 +85,14 @@ struct Waiting {
     crowd: BTreeSet<(usize, Did)>,
 }
 
+impl Signer {
+    /// Room for a statement of `len` bytes that would execute, within this signer's share.
+    fn has_room(&self, len: usize, limits: &MempoolLimits) -> bool {
+        let bytes = self.bytes - self.waiting_bytes;
+        self.ready.len() < limits.signer_count_max && bytes + len <= limits.signer_bytes_max
+    }
+}
+
 /// A statement that left.
 #[derive(Debug)]
 pub(crate) struct Removed {
@@ -95,6 +108,7 @@ impl Mempool {
             by_bytes: BTreeMap::new(),
             by_expiry: BTreeSet::new(),
             signers: BTreeMap::new(),
+            full: BTreeSet::new(),
             waiting: Waiting::default(),
             evicted: Vec::new(),
             quarantine: VecDeque::new(),
@@ -121,18 +135,28 @@ impl Mempool {
 
     /// Whether there is room for one more of its kind, if it would execute: asked before that is found out.
     pub(crate) fn check_room(&self, statement: &Checked) -> Result<(), Refusal> {
-        let (limits, len) = (self.limits, statement.bytes().len());
+        let len = statement.bytes().len();
+        self.ready_room(len)?;
+        let signer = self.signers.get(&statement.signer());
+        if signer.is_none_or(|signer| signer.has_room(len, &self.limits)) {
+            Ok(())
+        } else {
+            Err(Refusal::SignerQuota)
+        }
+    }
+
+    /// Whose statements would be refused for want of room.
+    pub(crate) fn crowded(&self) -> Crowded {
+        let everybody = self.ready_room(SHORT_BYTES) == Err(Refusal::MempoolFull);
+        Crowded { everybody, signers: self.full.clone() }
+    }
+
+    /// Room for a statement of `len` bytes that would execute, in total.
+    fn ready_room(&self, len: usize) -> Result<(), Refusal> {
         let ready_count = self.entries.len() - self.waiting.turns.len();
         let ready_bytes = self.bytes - self.waiting.bytes;
-        if ready_count >= limits.count_max || ready_bytes + len > limits.bytes_max {
-            return Err(Refusal::MempoolFull);
-        }
-        let Some(signer) = self.signers.get(&statement.signer()) else { return Ok(()) };
-        let signer_bytes = signer.bytes - signer.waiting_bytes;
-        if signer.ready.len() >= limits.signer_count_max || signer_bytes + len > limits.signer_bytes_max {
-            return Err(Refusal::SignerQuota);
-        }
-        Ok(())
+        let has_room = ready_count < self.limits.count_max && ready_bytes + len <= self.limits.bytes_max;
+        if has_room { Ok(()) } else { Err(Refusal::MempoolFull) }
     }
 
     /// Takes in a statement that is not here yet and would execute now.
@@ -235,6 +259,7 @@ impl Mempool {
                 self.signers.remove(&statement.signer());
             }
         }
+        self.see_share(&statement.signer());
         self.by_bytes.remove(&digest(statement.bytes()));
         self.by_expiry.remove(&(statement.statement().not_after, *id));
         Some(Removed { id: *id, local })
@@ -321,6 +346,7 @@ impl Mempool {
                 self.waiting.bytes += len;
             }
         }
+        self.see_share(&did);
     }
 
     fn take(&mut self, statement: &Checked, place: Place) {
@@ -341,6 +367,16 @@ impl Mempool {
                 self.waiting.bytes -= len;
             }
         }
+        self.see_share(&did);
+    }
+
+    fn see_share(&mut self, did: &Did) {
+        let has_room = |signer: &Signer| signer.has_room(SHORT_BYTES, &self.limits);
+        if self.signers.get(did).is_none_or(has_room) {
+            self.full.remove(did)
+        } else {
+            self.full.insert(*did)
+        };
     }
 
     /// When the next one that waits is to be looked at.

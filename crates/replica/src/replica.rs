@@ -253,6 +253,7 @@ impl<S: Signer> Replica<S> {
             halted: self.halted,
             mempool_count: self.mempool.len(),
             mempool_bytes: self.mempool.bytes(),
+            crowded: self.mempool.crowded(),
             members: self.heard.iter().enumerate().map(member).collect(),
         }
     }

@@ -1,6 +1,10 @@
 //! What operators may ask a replica.
 
-use kvitto_ledger::{Height, TimeMs};
+use std::collections::BTreeSet;
+
+use kvitto_ledger::{Did, Height, TimeMs};
+
+use crate::effect::Refusal;
 
 /// How a replica stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +31,8 @@ pub struct Status {
     pub mempool_count: usize,
     /// Their bytes.
     pub mempool_bytes: usize,
+    /// For whose further statements there is no room.
+    pub crowded: Crowded,
     /// What was heard last of each member, in the order of the configuration.
     pub members: Vec<MemberStatus>,
 }
@@ -51,7 +57,28 @@ impl Status {
             halted: false,
             mempool_count: 0,
             mempool_bytes: 0,
+            crowded: Crowded::default(),
             members,
+        }
+    }
+}
+
+/// Whose statements find no room in the mempool, however good they are. Few signers at a time can have filled their shares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Crowded {
+    /// All of it is used up.
+    pub everybody: bool,
+    /// Their shares are.
+    pub signers: BTreeSet<Did>,
+}
+
+impl Crowded {
+    /// Why a statement of this signer would be refused, so that its signature need not be checked first.
+    pub fn refusal(&self, signer: &Did) -> Option<Refusal> {
+        match (self.everybody, self.signers.contains(signer)) {
+            (true, _) => Some(Refusal::MempoolFull),
+            (false, true) => Some(Refusal::SignerQuota),
+            (false, false) => None,
         }
     }
 }

@@ -25,8 +25,10 @@ enum Standing {
     /// Two of the four members are in reach.
     Alone,
     Halted,
+    /// The school has used up its share of the mempool.
+    Crowded,
 }
-use Standing::{Alone, Behind, Good, Halted, Starting};
+use Standing::{Alone, Behind, Crowded, Good, Halted, Starting};
 
 impl Stage {
     /// The replica says this of every statement.
@@ -43,7 +45,8 @@ impl Stage {
             }
         });
         let status = watch::Sender::new(None);
-        let admission = Admission::new(node.world().ledger_id, node.reader().clone());
+        let admission =
+            Admission::new(node.world().ledger_id, node.reader().clone()).beside(status.subscribe());
         let desk = Desk::new(admission, node.reader().clone(), counter, events, status.subscribe());
         Self { node, school, desk, status }
     }
@@ -64,6 +67,11 @@ impl Stage {
             Behind => Some(Status { best_peer: Some(height.next()), ..good }),
             Alone => Some(Status { members: up(2).collect(), ..good }),
             Halted => Some(Status { halted: true, ..good }),
+            Crowded => {
+                let crowded =
+                    kvitto_replica::Crowded { signers: [self.school.did].into(), ..Default::default() };
+                Some(Status { crowded, ..good })
+            }
         });
     }
 
@@ -157,4 +165,24 @@ async fn a_statement_waits_until_it_is_final_or_dropped() {
     let Ok(Admitted::Accepted(id)) = stage.desk.submit(stage.anchor(3)).await else { panic!("accepted") };
     stage.desk.counter.is_final(&[id]);
     assert!(!stage.desk.is_waiting(&id));
+}
+
+#[tokio::test]
+async fn who_floods_a_node_is_refused_before_a_signature_is_checked() {
+    let stage = Stage::new(Notice::Accepted);
+    let forged = |number| {
+        let mut bytes = stage.anchor(number).to_vec();
+        *bytes.last_mut().expect("not empty") ^= 1;
+        Bytes::from(bytes)
+    };
+    let no_room = refused("SignerQuota { retry_after: 500ms }", false);
+    stage.stand(Good);
+    let waiting = stage.anchor(2);
+    assert_eq!(stage.submit(waiting.clone()).await, Ok("accepted"));
+    assert_eq!(stage.submit(forged(3)).await, refused("SIGNATURE_INVALID", true));
+    stage.stand(Crowded);
+    assert_eq!(stage.submit(stage.anchor(3)).await, no_room);
+    assert_eq!(stage.submit(forged(3)).await, no_room);
+    assert_eq!(stage.submit(waiting).await, Ok("accepted"), "it has its place");
+    assert_eq!(stage.submit(stage.strangers()).await, refused("SIGNER_UNKNOWN", false), "others have room");
 }

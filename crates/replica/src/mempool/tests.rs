@@ -75,6 +75,38 @@ fn bounds_hold_in_total_and_per_signer() {
 }
 
 #[test]
+fn who_has_used_up_a_share_is_known_until_something_leaves() {
+    let limits = MempoolLimits { signer_count_max: 2, count_max: 4, ..MempoolLimits::default() };
+    let (mut mempool, statements) = filled(limits);
+    let (greedy, others) = (&statements[0], &statements[1000..]);
+    let crowded = |everybody, signers: &[&Checked]| Crowded {
+        everybody,
+        signers: signers.iter().map(|one| one.signer()).collect(),
+    };
+    assert_eq!(mempool.len(), 4);
+    assert_eq!(mempool.crowded(), crowded(true, &[greedy, &others[0]]));
+    mempool.remove(&greedy.id());
+    assert_eq!(mempool.crowded(), crowded(false, &[&others[0]]));
+    mempool.set_waiting(&others[0].id(), NOT_YET, NOW);
+    assert_eq!(mempool.crowded(), crowded(false, &[]), "what waits gives way");
+    mempool.set_ready(&others[0].id());
+    assert_eq!(mempool.crowded(), crowded(false, &[&others[0]]));
+    for statement in &statements {
+        mempool.remove(&statement.id());
+    }
+    assert_eq!(mempool.crowded(), Crowded::default());
+}
+
+/// What is shorter than [`SHORT_BYTES`] would be refused although it fits.
+#[test]
+fn no_statement_is_shorter_than_the_shortest() {
+    let mut ledger = Ledger::new(1);
+    let actor = Actor::new("school");
+    let statement = ledger.sign(&actor, actor.reserves(1));
+    assert!(statement.bytes().len() >= SHORT_BYTES, "{} bytes", statement.bytes().len());
+}
+
+#[test]
 fn statements_leave_when_block_time_passes_their_end() {
     let (mut mempool, statements) = filled(MempoolLimits::default());
     let end = statements[0].statement().not_after;
