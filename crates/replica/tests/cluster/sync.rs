@@ -3,20 +3,15 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use kvitto_ledger::testing::MemoryState;
 use kvitto_ledger::{Header, Height, StatementId};
 use kvitto_replica::codec::{BlockParts, encode_blocks};
 use kvitto_replica::testing::{Cluster, Liar, Statements, all_executed};
 use kvitto_replica::{Fault, Peer, Standing, Topic};
 
-fn wipe(cluster: &mut Cluster, index: usize) {
-    cluster.kill(index);
-    let node = &mut cluster.nodes[index];
-    node.state = MemoryState::new(&cluster.world.genesis);
-    node.certificates.truncate(1);
-    node.journal.clear();
-    node.published = None;
-    node.guard = None;
+/// Nothing is left of a member, not even its guard.
+fn lose(cluster: &mut Cluster, index: usize) {
+    cluster.wipe(index);
+    cluster.nodes[index].guard = None;
 }
 
 /// Submits so many statements, one after another, to one member after another.
@@ -36,7 +31,7 @@ fn a_wiped_member_catches_up_and_signs_only_when_that_is_safe() {
     let mut cluster = Cluster::new(4, 4);
     let mut statements = Statements::new(&cluster);
     let ids = submit_some(&mut cluster, &mut statements, 40);
-    wipe(&mut cluster, 3);
+    lose(&mut cluster, 3);
     cluster.start(3);
     assert!(cluster.run_for(5_000, |cluster| all_executed(cluster, &ids)));
     let observing = |cluster: &Cluster| {
@@ -78,7 +73,7 @@ fn members_with_damaged_stores_sign_again_once_they_have_what_they_had() {
     let lost = cluster.height();
     for member in [2, 3] {
         let guard = cluster.nodes[member].guard.clone();
-        wipe(&mut cluster, member);
+        lose(&mut cluster, member);
         cluster.nodes[member].guard = guard;
         cluster.nodes[member].standing = Some(Standing::CatchingUp(lost));
         cluster.start(member);
@@ -153,7 +148,7 @@ fn blocks_that_are_served_wrong_are_not_believed() {
     let mut cluster = Cluster::new(4, 6);
     let mut statements = Statements::new(&cluster);
     let ids = submit_some(&mut cluster, &mut statements, 10);
-    wipe(&mut cluster, 3);
+    lose(&mut cluster, 3);
     // Members 0 and 1 serve blocks with a certificate that is not one.
     cluster.tamper = Some(Box::new(|wire| {
         if wire.from < 2 && wire.topic.is_none() && wire.bytes[1] == 65 {
@@ -178,7 +173,7 @@ fn a_wiped_member_shows_readers_the_newest_tree_as_soon_as_it_has_it() {
     cluster.run_ms(1_000);
     let newest = cluster.nodes[0].height();
     let guard = cluster.nodes[3].guard.clone();
-    wipe(&mut cluster, 3);
+    lose(&mut cluster, 3);
     cluster.nodes[3].guard = guard;
     cluster.nodes[3].standing = Some(Standing::CatchingUp(newest));
     let behind = Rc::new(Cell::new(true));
@@ -203,7 +198,7 @@ fn check_lie(what: &str, lie: fn(&mut Served)) {
     let mut cluster = Cluster::new(4, 6);
     let mut statements = Statements::new(&cluster);
     let ids = submit_some(&mut cluster, &mut statements, 4);
-    wipe(&mut cluster, 3);
+    lose(&mut cluster, 3);
     let node = &cluster.nodes[2];
     let blocks = node.state.blocks.iter().zip(&node.certificates).skip(1);
     let mut served: Served = blocks
@@ -246,7 +241,7 @@ fn check_served(claimed: u64, serves: bool) {
     let mut cluster = Cluster::new(4, 6);
     let mut statements = Statements::new(&cluster);
     let ids = submit_some(&mut cluster, &mut statements, 10);
-    wipe(&mut cluster, 3);
+    lose(&mut cluster, 3);
     let liar = Liar::new(&mut cluster, 0);
     let asked = Rc::new(Cell::new(0));
     let count = Rc::clone(&asked);
