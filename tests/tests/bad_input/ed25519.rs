@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT as B, EIGHT_TORSION};
+use curve25519_dalek::edwards::CompressedEdwardsY;
 use curve25519_dalek::{EdwardsPoint, Scalar};
 use kvitto_ledger::codec::encode;
 use kvitto_ledger::document::VerificationMethod;
@@ -21,7 +22,7 @@ use kvitto_network::Verdict;
 use kvitto_node::admission::Admission;
 use kvitto_node::gossip::admit;
 use kvitto_replica::signer::{Head, Point, Step};
-use kvitto_replica::testing::{Cluster, Liar, Pen};
+use kvitto_replica::testing::{Cluster, Liar, Pen, Random};
 use kvitto_replica::{Fault, Topic, Verdict as ReplicaVerdict, codec};
 use sha2::{Digest, Sha512};
 
@@ -163,7 +164,7 @@ fn cose(
     purpose: &[u8],
     ledger: &LedgerId,
     payload: &[u8],
-    sign: impl Fn(&[u8]) -> Signature,
+    mut sign: impl FnMut(&[u8]) -> Signature,
 ) -> Vec<u8> {
     let kid = key_id.to_string();
     let protected = byte_string(&[&[0xa2, 0x01, 0x27, 0x04][..], &byte_string(kid.as_bytes())].concat());
@@ -236,6 +237,80 @@ fn by_gossip_and_in_a_proposed_block_statements_get_one_verdict() {
             }
         }
     }
+}
+
+/// RFC 8032 without the cofactor and without points of small order, point by point: what every node must say, whatever its processor.
+fn holds_by_the_book(key: &KeyBytes, message: &[u8], signature: &Signature) -> bool {
+    let point = |bytes: &[u8]| {
+        let compressed = CompressedEdwardsY::from_slice(bytes).ok()?;
+        let point = compressed.decompress()?;
+        (point.compress() == compressed && !point.is_small_order()).then_some(point)
+    };
+    let (big_r, s) = signature.0.split_at(32);
+    let s = s.try_into().ok().and_then(|s: [u8; 32]| Scalar::from_canonical_bytes(s).into_option());
+    let (Some(key_point), Some(big_r_point), Some(s)) = (point(&key.0), point(big_r), s) else {
+        return false;
+    };
+    B * s == big_r_point + key_point * scalar(&[big_r, &key.0, message])
+}
+
+/// Changes a signature somehow: bits, halves, the order of the group, points of small order, whole classes.
+fn mutated(random: &mut Random, key: &MixedKey, message: &[u8], other: &Signature) -> Signature {
+    let mut signature = strict(key, message);
+    let (big_r, s) = signature.0.split_at_mut(32);
+    match random.below(8) {
+        0 => return CLASSES[random.below(CLASSES.len() as u64) as usize].2(key, message),
+        1 => big_r.copy_from_slice(&other.0[..32]),
+        2 => s.copy_from_slice(&other.0[32..]),
+        3 => big_r.copy_from_slice(&EIGHT_TORSION[random.below(8) as usize].compress().to_bytes()),
+        4 => malleate(&mut signature.0),
+        5 => s.fill_with(|| random.below(256) as u8),
+        6 => {
+            let torsion = EIGHT_TORSION[random.below(8) as usize];
+            let point = CompressedEdwardsY::from_slice(big_r).ok().and_then(|point| point.decompress());
+            big_r.copy_from_slice(&(point.expect("made above") + torsion).compress().to_bytes());
+        }
+        _ => {
+            for _ in 0..=random.below(3) {
+                let bit = random.below(512) as usize;
+                signature.0[bit / 8] ^= 1 << (bit % 8);
+            }
+        }
+    }
+    signature
+}
+
+/// `KVITTO_SIGNATURES` says how many, if not these few.
+#[test]
+fn mutated_signatures_are_judged_by_the_book() {
+    let count = std::env::var("KVITTO_SIGNATURES").map_or(3_000, |count| count.parse().expect("a number"));
+    let key = MixedKey::new("school");
+    let (world, state, mut stage) = simulated();
+    let mut ledger = Ledger::in_world(world);
+    (ledger.state, ledger.clock) = (state, stage.now);
+    ledger.submit(&with_mixed_key(&stage, &key)).expect("a key of large order");
+    stage.now.0 += 1000;
+    let admission = Admission::new(stage.ledger_id, ledger.state);
+    let key_id = KeyId { did: school().did, thumbprint: thumbprint(&key.key()) };
+    let payload = encode(&stage.statement(school().anchors([commitment(300)])));
+    let mut random = Random::new(1);
+    let (mut other, mut good) = (strict(&key, b"another message"), 0);
+    for number in 0..count {
+        let mut expected = false;
+        let mut made = other;
+        let bytes = cose(&key_id, b"kvitto/statement/v1", &stage.ledger_id, &payload, |message| {
+            made = mutated(&mut random, &key, message, &other);
+            expected = holds_by_the_book(&key.key(), message, &made);
+            made
+        });
+        let envelope = admission.decode(bytes.into()).expect("of good form");
+        let found = admission.verify(envelope, stage.now).expect("memory is readable").map(drop);
+        let expected_verdict = if expected { Ok(()) } else { Err(Rejection::SignatureInvalid) };
+        assert_eq!(found, expected_verdict, "signature {number}: {made:?}");
+        good += u64::from(expected);
+        other = made;
+    }
+    assert!(good > 0 && good < count, "{good} of {count} are good");
 }
 
 #[tokio::test(flavor = "multi_thread")]
