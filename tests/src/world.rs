@@ -12,6 +12,7 @@ use serde_json::Value;
 
 const TAO_ACCREDITATION: &str = "7a00000000000000000000000000000000000000000000000000000000000001";
 const SCHOOL_ACCREDITATION: &str = "7a00000000000000000000000000000000000000000000000000000000000002";
+const SECOND_SCHOOL_ACCREDITATION: &str = "7a00000000000000000000000000000000000000000000000000000000000003";
 
 /// The ledger, its folder and its nodes.
 pub struct World {
@@ -120,22 +121,38 @@ impl CommandLine {
     pub async fn found_school(&self, sandbox: &Sandbox, folder: &Path, types: &[&str]) -> Result<()> {
         let (root, tao, school) = (sandbox.root_key(), folder.join("tao.key"), folder.join("school.key"));
         let root_accreditation = sandbox.root_accreditation()?;
-        for (sponsor, sponsor_accreditation, subject, role, id) in [
-            (&root, root_accreditation.as_str(), &tao, "tao", TAO_ACCREDITATION),
-            (&tao, TAO_ACCREDITATION, &school, "ti", SCHOOL_ACCREDITATION),
-        ] {
-            self.succeed(subject, &["key", "new"]).await?;
-            let did = KeyFile::read(subject)?.did().to_string();
-            let subject = subject.to_str().context("a path of ours")?;
-            let names = ["--legal-name", "Exempel", "--legal-id", "registration:1", "--country", "SE"];
-            let mut words = vec!["onboard", "direct", "--subject-key", subject];
-            words.extend(names);
-            words.extend(["--sponsor-accreditation", sponsor_accreditation]);
-            self.succeed(sponsor, &words).await?;
-            let mut words = vec!["accredit", &did, "--role", role, "--id", id];
-            words.extend(types.iter().flat_map(|name| ["--type", *name]));
-            self.succeed(sponsor, &words).await?;
-        }
+        self.accredit((&root, &root_accreditation), &tao, ("tao", TAO_ACCREDITATION), types).await?;
+        self.accredit((&tao, TAO_ACCREDITATION), &school, ("ti", SCHOOL_ACCREDITATION), types).await
+    }
+
+    /// One more school in the same folder, accredited as the first is.
+    ///
+    /// # Errors
+    /// When a command does not succeed.
+    pub async fn found_second_school(&self, folder: &Path, types: &[&str]) -> Result<()> {
+        let (tao, school) = (folder.join("tao.key"), folder.join("second_school.key"));
+        self.accredit((&tao, TAO_ACCREDITATION), &school, ("ti", SECOND_SCHOOL_ACCREDITATION), types).await
+    }
+
+    /// Makes a key for an organisation, onboards it, and accredits it.
+    async fn accredit(
+        &self,
+        (sponsor, sponsor_accreditation): (&Path, &str),
+        subject: &Path,
+        (role, id): (&str, &str),
+        types: &[&str],
+    ) -> Result<()> {
+        self.succeed(subject, &["key", "new"]).await?;
+        let did = KeyFile::read(subject)?.did().to_string();
+        let subject = subject.to_str().context("a path of ours")?;
+        let names = ["--legal-name", "Exempel", "--legal-id", "registration:1", "--country", "SE"];
+        let mut words = vec!["onboard", "direct", "--subject-key", subject];
+        words.extend(names);
+        words.extend(["--sponsor-accreditation", sponsor_accreditation]);
+        self.succeed(sponsor, &words).await?;
+        let mut words = vec!["accredit", &did, "--role", role, "--id", id];
+        words.extend(types.iter().flat_map(|name| ["--type", *name]));
+        self.succeed(sponsor, &words).await?;
         Ok(())
     }
 }

@@ -102,7 +102,7 @@ impl Ledger {
         let seats = seats.into_iter().map(|(url, launch)| Seat { launch, member: None, url }).collect();
         let mut ledger = Self { folder, program: program.clone(), sandbox, seats, wiring, trust };
         ledger.start_all().await?;
-        let command_line = CommandLine { node: ledger.url(0), trust: ledger.sandbox.trust_file() };
+        let command_line = ledger.command_line();
         command_line.found_school(&ledger.sandbox, ledger.folder.path(), &[TYPE]).await?;
         Ok(ledger)
     }
@@ -145,7 +145,24 @@ impl Ledger {
     /// # Errors
     /// When no member answers.
     pub async fn school(&self) -> Result<School> {
-        let key = KeyFile::read(&self.folder.path().join("school.key"))?;
+        self.school_of("school.key").await
+    }
+
+    /// Founds another school that may anchor [`TYPE`].
+    ///
+    /// # Errors
+    /// When it cannot be accredited.
+    pub async fn second_school(&self) -> Result<School> {
+        self.command_line().found_second_school(self.folder.path(), &[TYPE]).await?;
+        self.school_of("second_school.key").await
+    }
+
+    fn command_line(&self) -> CommandLine {
+        CommandLine { node: self.url(0), trust: self.sandbox.trust_file() }
+    }
+
+    async fn school_of(&self, key_file: &str) -> Result<School> {
+        let key = KeyFile::read(&self.folder.path().join(key_file))?;
         let client = Client::connect(&self.urls(), self.trust.clone(), Options::default())?;
         let (_, held) = client.issuer(&key.did(), Moment::Newest).await?.value;
         let organisation = Organisation::new(key.did(), key.key().clone(), self.trust.ledger_id());
@@ -229,8 +246,16 @@ impl Ledger {
     /// # Errors
     /// When there is none.
     pub fn wipe(&self, index: usize) -> Result<()> {
-        let config = Config::read(&self.sandbox.config(index))?;
-        std::fs::remove_dir_all(&config.data).with_context(|| format!("cannot wipe member {}", index + 1))
+        let data = self.data(index)?;
+        std::fs::remove_dir_all(data).with_context(|| format!("cannot wipe member {}", index + 1))
+    }
+
+    /// The folder of a member's store.
+    ///
+    /// # Errors
+    /// When its configuration cannot be read.
+    pub fn data(&self, index: usize) -> Result<PathBuf> {
+        Ok(Config::read(&self.sandbox.config(index))?.data)
     }
 
     /// How bytes move from one member to another, from now on.

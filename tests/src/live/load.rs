@@ -238,6 +238,11 @@ impl Load {
         }
     }
 
+    /// The same for a school of the caller's.
+    pub fn writer_of(&self, school: School, client: Client) -> Writer {
+        Writer { school, ..self.writer(client) }
+    }
+
     /// How long it takes from now on until this member alone makes a statement final, with a receipt: it is in step with the others.
     ///
     /// # Errors
