@@ -12,7 +12,7 @@ use kvitto_ledger::execute::ExecutedBlock;
 
 use super::chain::Chain;
 use super::crash_points::{Start, acknowledged, check};
-use super::tools;
+use super::tools::{self, Mounted};
 use super::trace::{Injection, Tracer, WRITES, What};
 use super::writer::{Said, Task, Writer};
 use super::{Outcome, Plan};
@@ -110,8 +110,9 @@ fn fail(
 
 /// Fills a small disk; gives the number of blocks that found room.
 fn fill_disk(plan: &Plan, blocks: &[ExecutedBlock]) -> Result<u64> {
-    let disk = Mounted::new()?;
-    let store = disk.folder.path().join("store");
+    let folder = tempfile::tempdir()?;
+    let disk = Mounted::memory(&DISK_BYTES.to_string(), folder.path())?;
+    let store = disk.path().join("store");
     let newest = Height(400);
     let (said, succeeded, complaint) =
         Writer::start(plan, &[], Task::WriteStore { newest }, &store)?.ended()?;
@@ -119,7 +120,7 @@ fn fill_disk(plan: &Plan, blocks: &[ExecutedBlock]) -> Result<u64> {
     ensure!(complaint.contains("No space left") || complaint.contains("full"), "{complaint}");
     let written = acknowledged(&said).unwrap_or_default();
     // Whoever else uses the disk fills it to the last byte.
-    let rest = disk.folder.path().join("rest");
+    let rest = disk.path().join("rest");
     let filled = fs::write(&rest, vec![1; usize::try_from(DISK_BYTES)?]);
     ensure!(filled.is_err(), "the disk has more room than it should");
     let (said, succeeded, complaint) =
@@ -135,29 +136,7 @@ fn fill_disk(plan: &Plan, blocks: &[ExecutedBlock]) -> Result<u64> {
     ensure!(!succeeded && acknowledged(&said).is_none(), "a full disk takes no blocks: {said:?}");
     ensure!(complaint.contains("full"), "{complaint}");
     fs::remove_file(rest)?;
-    tools::run(Command::new("mount").args(["-o", "remount,size=64m"]).arg(disk.folder.path()))?;
+    tools::run(Command::new("mount").args(["-o", "remount,size=64m"]).arg(disk.path()))?;
     check(plan, &store, written, written.block.next().next(), blocks)?;
     Ok(written.block.0)
-}
-
-/// A small disk in memory.
-struct Mounted {
-    folder: tempfile::TempDir,
-}
-
-impl Mounted {
-    fn new() -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let size = format!("size={DISK_BYTES}");
-        tools::run(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path()))?;
-        Ok(Self { folder })
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        if let Err(error) = tools::run(Command::new("umount").arg(self.folder.path())) {
-            eprintln!("cannot unmount {}: {error:#}", self.folder.path().display());
-        }
-    }
 }

@@ -27,6 +27,7 @@ pub mod network;
 pub mod node_kills;
 pub mod overload;
 pub mod pauses;
+pub mod slow_disk;
 
 pub use outcome::Outcome;
 pub use plan::{Plan, bar};

@@ -16,7 +16,7 @@ use kvitto_ledger::execute::ExecutedBlock;
 use kvitto_replica::testing::Random;
 
 use super::chain::Chain;
-use super::tools;
+use super::tools::{self, Mounted};
 use super::writer::{Durable, Said, Task, Writer};
 use super::{Outcome, Plan};
 
@@ -82,7 +82,7 @@ fn cut(
 ) -> Result<Durable> {
     let mut random = plan.random(round);
     let mounted = bench.mount()?;
-    let store = mounted.0.join("store");
+    let store = mounted.path().join("store");
     let mut writer = Writer::start(plan, &[], Task::WriteStore { newest: NEWEST }, &store)?;
     let mut said = writer.until(|said| matches!(said, Said::Open(_)))?;
     for _ in 0..random.below(ACKS_MAX) {
@@ -102,7 +102,7 @@ fn cut(
     }
     let mounted = bench.mount()?;
     let audit = round.is_multiple_of(AUDIT_EVERY);
-    let check = Writer::start(plan, &[], Task::CheckStore { audit }, &mounted.0.join("store"))?;
+    let check = Writer::start(plan, &[], Task::CheckStore { audit }, &mounted.path().join("store"))?;
     let (said, succeeded, complaint) = check.ended()?;
     let found = said.into_iter().find_map(|said| match said {
         Said::Open(found) => Some(found),
@@ -117,7 +117,7 @@ fn cut(
 /// The same with sled alone.
 fn control(bench: &Bench, plan: &Plan, mut random: Random, outcome: &mut Outcome) -> Result<()> {
     let mounted = bench.mount()?;
-    let path = mounted.0.join("sled");
+    let path = mounted.path().join("sled");
     let mut writer = Writer::start(plan, &[], Task::WriteSled, &path)?;
     let mut said = Vec::new();
     for _ in 0..1 + random.below(CONTROL_ACKS_MAX) {
@@ -129,7 +129,7 @@ fn control(bench: &Bench, plan: &Plan, mut random: Random, outcome: &mut Outcome
         _ => Height(0),
     };
     let mounted = bench.mount()?;
-    let check = Writer::start(plan, &[], Task::CheckSled, &mounted.0.join("sled"))?;
+    let check = Writer::start(plan, &[], Task::CheckSled, &mounted.path().join("sled"))?;
     let (found, succeeded, _) = check.ended()?;
     outcome.count("cuts of the control");
     if !succeeded || newest(&found) < newest(&said) {
@@ -174,8 +174,7 @@ impl Bench {
     }
 
     fn mount(&self) -> Result<Mounted> {
-        tools::run(Command::new("mount").args(["-o", "loop"]).arg(&self.disk).arg(&self.mount))?;
-        Ok(Mounted(self.mount.clone()))
+        Mounted::loop_disk(&self.disk, &self.mount)
     }
 
     /// Stops the writer, keeps the disk as it is now, and gives what the writer had said till then.
@@ -190,17 +189,6 @@ impl Bench {
         drop(mounted);
         fs::rename(&self.copy, &self.disk)?;
         Ok(said)
-    }
-}
-
-/// A mounted disk, until it is dropped.
-struct Mounted(PathBuf);
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        if let Err(error) = tools::run(Command::new("umount").arg(&self.0)) {
-            eprintln!("cannot unmount {}: {error:#}", self.0.display());
-        }
     }
 }
 

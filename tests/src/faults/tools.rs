@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -43,6 +43,43 @@ pub fn missing_for_tracing() -> Option<String> {
             Some(format!("strace does not work: {}", String::from_utf8_lossy(&output.stderr).trim()))
         }
         Err(_) => Some("there is no strace".into()),
+    }
+}
+
+/// A mounted file system, until it is dropped.
+#[derive(Debug)]
+pub struct Mounted(PathBuf);
+
+impl Mounted {
+    /// The file system in the file `disk`, at `path`.
+    ///
+    /// # Errors
+    /// When it cannot be mounted.
+    pub fn loop_disk(disk: &Path, path: &Path) -> Result<Self> {
+        run(Command::new("mount").args(["-o", "loop"]).arg(disk).arg(path))?;
+        Ok(Self(path.to_owned()))
+    }
+
+    /// Memory as a disk of so many bytes, at `path`.
+    ///
+    /// # Errors
+    /// When it cannot be mounted.
+    pub fn memory(size: &str, path: &Path) -> Result<Self> {
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(path))?;
+        Ok(Self(path.to_owned()))
+    }
+
+    /// Where it is mounted.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        if let Err(error) = run(Command::new("umount").arg(&self.0)) {
+            eprintln!("cannot unmount {}: {error:#}", self.0.display());
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use kvitto_ledger::Height;
 use kvitto_tests::faults::{
     Outcome, Plan, abuse, bit_rot, blackout, catch_up, clocks, crash_points, disk_errors, member, network,
-    node_kills, overload, pauses, power_cuts, store_kills, writer,
+    node_kills, overload, pauses, power_cuts, slow_disk, store_kills, writer,
 };
 use tokio::runtime::Runtime;
 
@@ -45,6 +45,14 @@ enum Fault {
         rounds: Rounds,
         /// For so long, in seconds.
         #[arg(long, default_value_t = 600)]
+        seconds: u64,
+    },
+    /// Let disks of members of a live ledger write 1 MB a second; needs root.
+    SlowDisk {
+        #[command(flatten)]
+        rounds: Rounds,
+        /// Each for so long, in seconds.
+        #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
     /// Be a node of a ledger that something happens to: takes what `kvitto-node` takes.
@@ -111,6 +119,9 @@ fn run(fault: Fault) -> Result<Option<Outcome>> {
         Fault::Abuse(rounds) => abuse::run(&rounds.plan(1)?, abuse::Strength::FULL).map(Some),
         Fault::Overload { rounds, seconds } => {
             overload::run(&rounds.plan(1)?, Duration::from_secs(seconds)).map(Some)
+        }
+        Fault::SlowDisk { rounds, seconds } => {
+            slow_disk::run(&rounds.plan(1)?, Duration::from_secs(seconds)).map(Some)
         }
         Fault::Node(args) => kvitto_node::args::run(*args).map(|_| None),
         Fault::StoreKills(rounds) => store_kills::run(&rounds.plan(10_000)?).map(Some),
