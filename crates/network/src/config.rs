@@ -132,8 +132,13 @@ pub struct Limits {
     /// Time that a connected peer has to listen to every topic; then it is disconnected, so that both start
     /// afresh. Default 10 s.
     pub up_timeout: Duration,
-    /// Time between liveness checks of a connection. It is closed when two in a row fail. Default 5 s.
+    /// Time between liveness checks of a connection. It is closed when two in a row fail, the second of which may take 10 s longer.
+    /// Default 5 s.
     pub ping_interval: Duration,
+    /// Time in which what was sent must be acknowledged by the other end's operating system; else the connection is closed, so that
+    /// a new one is tried. Left to TCP it would be tried again ever more rarely, and wait for as long after a cut as the cut took.
+    /// Default 6 s.
+    pub unacknowledged_max: Duration,
 }
 
 impl Default for Limits {
@@ -159,6 +164,7 @@ impl Default for Limits {
             connect_timeout: Duration::from_secs(4),
             up_timeout: Duration::from_secs(10),
             ping_interval: Duration::from_secs(5),
+            unacknowledged_max: Duration::from_secs(6),
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Specifications: libp2p `connections`, `noise`, `yamux`.
 
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,7 +13,9 @@ use libp2p::core::transport::timeout::TransportTimeout;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::{PeerId, Transport, noise, tcp, yamux};
+use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::time::Sleep;
+use tracing::debug;
 
 use crate::config::Limits;
 
@@ -25,12 +28,23 @@ pub(crate) fn transport(
     keypair: &Keypair,
     limits: &Limits,
 ) -> Result<Boxed<(PeerId, StreamMuxerBox)>, noise::Error> {
+    let unacknowledged_max = limits.unacknowledged_max;
     let connections = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+        .map(move |stream, _| {
+            if let Err(error) = limit_unacknowledged(&stream.0, unacknowledged_max) {
+                debug!(%error, "a connection's other end may be silent for longer than it should");
+            }
+            stream
+        })
         .upgrade(Version::V1Lazy)
         .authenticate(noise::Config::new(keypair)?)
         .multiplex(stream_config(limits))
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(ClosingInTime::new(muxer, CLOSE_MAX))));
     Ok(TransportTimeout::new(connections, limits.connect_timeout).boxed())
+}
+
+fn limit_unacknowledged(stream: impl AsFd, max: Duration) -> std::io::Result<()> {
+    Ok(set_tcp_user_timeout(stream, u32::try_from(max.as_millis()).unwrap_or(u32::MAX))?)
 }
 
 /// Streams of one connection: requests both ways, gossip, pings, and as many again while they are negotiated.
@@ -93,6 +107,14 @@ mod tests {
     use libp2p::core::muxing::StreamMuxerExt;
 
     use super::*;
+
+    #[tokio::test]
+    async fn the_operating_system_is_told_how_long_silence_may_be() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        limit_unacknowledged(&stream, Duration::from_secs(6)).unwrap();
+        assert_eq!(rustix::net::sockopt::tcp_user_timeout(&stream).unwrap(), 6_000);
+    }
 
     /// Answers a close with what it holds, or never.
     struct Scripted(Option<io::ErrorKind>);
