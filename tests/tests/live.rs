@@ -39,7 +39,7 @@ fn each_member_is_stopped_and_comes_back() {
 
 #[test]
 fn links_are_cut_and_heal() {
-    assert_kept(&network::run_relayed(&plan(1), Duration::from_millis(500)).unwrap());
+    assert_kept(&network::run_relayed(&plan(1), Duration::from_millis(500), None).unwrap());
 }
 
 #[test]

@@ -41,16 +41,43 @@ struct Scenario {
     name: &'static str,
     /// Of `members`, the link between the two.
     link: fn(members: usize, from: usize, to: usize) -> Link,
-    /// Whether the ledger must go on meanwhile.
-    goes_on: bool,
     /// Whether the links come and go.
     flaps: bool,
 }
 
 impl Scenario {
-    const fn new(name: &'static str, goes_on: bool, link: fn(usize, usize, usize) -> Link) -> Self {
-        Self { name, link, goes_on, flaps: false }
+    const fn new(name: &'static str, link: fn(usize, usize, usize) -> Link) -> Self {
+        Self { name, link, flaps: false }
     }
+
+    /// Whether the ledger must go on meanwhile: a quorum of members can all reach each other, over others or not.
+    fn goes_on(&self, members: usize, needs: Needs) -> bool {
+        let reached: Vec<_> = (0..members).map(|from| self.reached_from(members, needs, from)).collect();
+        let together =
+            |one: usize| (0..members).filter(|other| reached[one][*other] && reached[*other][one]).count();
+        !self.flaps && (0..members).any(|one| 3 * together(one) > 2 * members)
+    }
+
+    fn reached_from(&self, members: usize, needs: Needs, from: usize) -> Vec<bool> {
+        let is_there = |from, to| (self.link)(members, from, to) != Link::Cut;
+        let carries = |from, to| is_there(from, to) && (needs == Needs::OneWay || is_there(to, from));
+        let (mut reached, mut next) = (vec![false; members], vec![from]);
+        while let Some(one) = next.pop() {
+            if !std::mem::replace(&mut reached[one], true) {
+                next.extend((0..members).filter(|other| carries(one, *other)));
+            }
+        }
+        reached
+    }
+}
+
+/// What bytes need to get from one member to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Needs {
+    /// The link in their direction.
+    OneWay,
+    /// Packets back, too.
+    BothWays,
 }
 
 /// Cut where `is_cut`.
@@ -59,23 +86,23 @@ const fn cut(is_cut: bool) -> Link {
 }
 
 const SCENARIOS: [Scenario; 9] = [
-    Scenario::new("halves apart", false, halves),
+    Scenario::new("halves apart", halves),
     // Less than a third: one of four, two of seven.
-    Scenario::new("a minority apart", true, |members, from, to| {
+    Scenario::new("a minority apart", |members, from, to| {
         let minority = (members - 1) / 3;
         cut((from < minority) != (to < minority))
     }),
-    Scenario::new("one hears and is not heard", true, |_, from, _| cut(from == 0)),
-    Scenario::new("one is heard and does not hear", true, |_, _, to| cut(to == 0)),
-    Scenario::new("each is not heard by the next", true, |members, from, to| cut(to == (from + 1) % members)),
+    Scenario::new("one hears and is not heard", |_, from, _| cut(from == 0)),
+    Scenario::new("one is heard and does not hear", |_, _, to| cut(to == 0)),
+    Scenario::new("each is not heard by the next", |members, from, to| cut(to == (from + 1) % members)),
     // Sovrin, 2018: the primary kept links to a third of the others.
-    Scenario::new("one loses two thirds of its links", true, |members, from, to| {
+    Scenario::new("one loses two thirds of its links", |members, from, to| {
         let kept = (members - 1) / 3;
         cut((from == 0 && to > kept) || (to == 0 && from > kept))
     }),
-    Scenario::new("30 % of packets lost", true, |_, _, _| Link::Lossy),
-    Scenario::new("50 to 150 ms on every link", true, |_, _, _| Link::Slow),
-    Scenario { flaps: true, ..Scenario::new("halves apart, on and off", false, halves) },
+    Scenario::new("30 % of packets lost", |_, _, _| Link::Lossy),
+    Scenario::new("50 to 150 ms on every link", |_, _, _| Link::Slow),
+    Scenario { flaps: true, ..Scenario::new("halves apart, on and off", halves) },
 ];
 
 const fn halves(members: usize, from: usize, to: usize) -> Link {
@@ -94,6 +121,13 @@ impl Net<'_> {
         match self {
             Self::Relays => !links.contains(&Link::Lossy),
             Self::Namespaces(_) => !links.contains(&Link::Slow),
+        }
+    }
+
+    fn needs(&self) -> Needs {
+        match self {
+            Self::Relays => Needs::OneWay,
+            Self::Namespaces(_) => Needs::BothWays,
         }
     }
 
@@ -128,28 +162,30 @@ impl Net<'_> {
     }
 }
 
-/// Every scenario in every round, with four and with seven members in namespaces, and with four joined by relays.
+/// Every scenario in every round, or the only one with this name, with four and with seven members in namespaces, and with four joined
+/// by relays.
 ///
 /// # Errors
 /// When a ledger does not start.
-pub fn run(plan: &Plan) -> Result<Outcome> {
+pub fn run(plan: &Plan, only: Option<&str>) -> Result<Outcome> {
     if let Some(missing) = namespaces::missing() {
         return Ok(Outcome::skipped(format!("network namespaces: {missing}")));
     }
     let mut outcome = Outcome::default();
     for members in [4, 7] {
-        outcome.join(run_in_namespaces(plan, members)?);
+        outcome.join(run_in_namespaces(plan, members, only)?);
     }
-    outcome.join(run_relayed(plan, LASTS)?);
+    outcome.join(run_relayed(plan, LASTS, only)?);
     Ok(outcome)
 }
 
-fn run_in_namespaces(plan: &Plan, members: usize) -> Result<Outcome> {
+fn run_in_namespaces(plan: &Plan, members: usize, only: Option<&str>) -> Result<Outcome> {
     let namespaces = Namespaces::lay(members)?;
     runtime()?.block_on(async {
         let ledger = namespaces.start(&Program::at(&plan.program)).await?;
         let net = Net::Namespaces(&namespaces);
-        Ok(on(ledger, plan, async |ledger, outcome| suffer(plan, LASTS, ledger, &net, outcome).await).await)
+        Ok(on(ledger, plan, async |ledger, outcome| suffer(plan, (LASTS, only), ledger, &net, outcome).await)
+            .await)
     })
 }
 
@@ -157,13 +193,15 @@ fn run_in_namespaces(plan: &Plan, members: usize) -> Result<Outcome> {
 ///
 /// # Errors
 /// When the ledger does not start.
-pub fn run_relayed(plan: &Plan, lasts: Duration) -> Result<Outcome> {
-    on_ledger(plan, 4, async |ledger, outcome| suffer(plan, lasts, ledger, &Net::Relays, outcome).await)
+pub fn run_relayed(plan: &Plan, lasts: Duration, only: Option<&str>) -> Result<Outcome> {
+    on_ledger(plan, 4, async |ledger, outcome| {
+        suffer(plan, (lasts, only), ledger, &Net::Relays, outcome).await
+    })
 }
 
 async fn suffer(
     plan: &Plan,
-    lasts: Duration,
+    (lasts, only): (Duration, Option<&str>),
     ledger: &mut Ledger,
     net: &Net<'_>,
     outcome: &mut Outcome,
@@ -173,7 +211,8 @@ async fn suffer(
         Net::Relays => format!("{members} members, relays"),
         Net::Namespaces(_) => format!("{members} members"),
     };
-    let scenarios = || SCENARIOS.iter().filter(|scenario| net.can(scenario, members));
+    let is_wanted = |scenario: &&Scenario| only.is_none_or(|only| scenario.name == only);
+    let scenarios = || SCENARIOS.iter().filter(|scenario| net.can(scenario, members)).filter(is_wanted);
     let progress = plan.progress(plan.rounds * scenarios().count() as u64);
     let mut load = Load::start(ledger, Pace::default()).await?;
     let mut checker = Checker::new(ledger)?;
@@ -229,9 +268,35 @@ async fn last(
     }
     net.set(ledger, link)?;
     let end = tokio::time::Instant::now() + lasts;
-    if scenario.goes_on {
+    if scenario.goes_on(ledger.members(), net.needs()) {
         load.more(1, GOES_ON).await.context("while the fault lasted")?;
     }
     tokio::time::sleep_until(end).await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ledger_goes_on_where_a_quorum_reaches_each_other() {
+        use Needs::{BothWays, OneWay};
+        for (name, members, needs, expected) in [
+            ("halves apart", 4, OneWay, false),
+            ("halves apart", 7, OneWay, false),
+            ("halves apart, on and off", 7, OneWay, false),
+            ("a minority apart", 4, BothWays, true),
+            ("a minority apart", 7, BothWays, true),
+            ("one is heard and does not hear", 4, BothWays, true),
+            ("each is not heard by the next", 4, OneWay, true),
+            // The first and the third, and the second and the fourth.
+            ("each is not heard by the next", 4, BothWays, false),
+            ("each is not heard by the next", 7, BothWays, true),
+            ("30 % of packets lost", 4, BothWays, true),
+        ] {
+            let scenario = SCENARIOS.iter().find(|scenario| scenario.name == name).expect("a scenario");
+            assert_eq!(scenario.goes_on(members, needs), expected, "{name}, {members} members, {needs:?}");
+        }
+    }
 }

@@ -200,7 +200,7 @@ impl Drop for SlowDisk {
 fn device_of(mount: &Path) -> Result<String> {
     let mounts = fs::read_to_string("/proc/self/mountinfo")?;
     let mount = mount.to_str().context("a path of ours")?;
-    let fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
-    let found = fields.filter(|fields| fields.get(4) == Some(&mount)).next_back();
-    Ok(found.and_then(|fields| fields.get(2).map(ToString::to_string)).context("it is not mounted")?)
+    let mut fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let found = fields.rfind(|fields| fields.get(4) == Some(&mount)).context("it is not mounted")?;
+    Ok(found.get(2).context("its device is not named")?.to_string())
 }

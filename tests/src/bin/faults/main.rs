@@ -30,7 +30,13 @@ enum Fault {
     /// Let all members of a live ledger lose power at once, again and again, under load.
     Blackout(Rounds),
     /// Cut links between members of a live ledger, lose packets, slow them down; in network namespaces, which needs root.
-    Network(Rounds),
+    Network {
+        #[command(flatten)]
+        rounds: Rounds,
+        /// Only this scenario, such as "halves apart".
+        #[arg(long)]
+        only: Option<String>,
+    },
     /// Wipe a member of a live ledger, and let it follow a log of 100,000 records.
     CatchUp(Rounds),
     /// Stop (SIGSTOP) each member of a live ledger for 10 s, under load.
@@ -112,7 +118,7 @@ fn run(fault: Fault) -> Result<Option<Outcome>> {
     match fault {
         Fault::NodeKills(rounds) => node_kills::run(&rounds.plan(500)?).map(Some),
         Fault::Blackout(rounds) => blackout::run(&rounds.plan(100)?).map(Some),
-        Fault::Network(rounds) => network::run(&rounds.plan(3)?).map(Some),
+        Fault::Network { rounds, only } => network::run(&rounds.plan(3)?, only.as_deref()).map(Some),
         Fault::CatchUp(rounds) => catch_up::run(&rounds.plan(5)?).map(Some),
         Fault::Pauses(rounds) => pauses::run(&rounds.plan(5)?, Duration::from_secs(10)).map(Some),
         Fault::Clocks(rounds) => clocks::run(&rounds.plan(5)?).map(Some),
