@@ -14,6 +14,12 @@ use tonic::transport::Channel;
 
 use crate::{Stage, reason, refused};
 
+/// Anchors a commitment of the school's, and waits until that is final.
+fn until_final(stage: &Stage, number: u64) -> v1::SubmitRequest {
+    let statement = stage.node.statement(&stage.school, stage.school.anchors([commitment(number)]));
+    v1::SubmitRequest { statement: statement.into(), wait: v1::Wait::Final.into(), ..Default::default() }
+}
+
 #[tokio::test]
 async fn messages_over_the_limit_are_refused_by_the_transport() {
     let stage = Stage::new().await;
@@ -32,9 +38,7 @@ async fn messages_over_the_limit_are_refused_by_the_transport() {
 async fn a_busy_node_sheds_requests_but_answers_health_checks() {
     let stage = Stage::with(Config { requests_max: 1, ..Config::default() }).await;
     stage.node.stop_committing();
-    let statement = stage.node.statement(&stage.school, stage.school.anchors([commitment(5)]));
-    let request =
-        v1::SubmitRequest { statement: statement.into(), wait: v1::Wait::Final.into(), ..Default::default() };
+    let request = until_final(&stage, 5);
     let mut client = stage.anchoring();
     let waiting = tokio::spawn(async move { client.submit(request).await });
     let status = loop {
@@ -58,9 +62,7 @@ async fn submissions_that_wait_leave_room_for_reads() {
     let stage = Stage::with(Config { submits_max: 1, ..Config::default() }).await;
     stage.node.stop_committing();
     let submit = |number| {
-        let statement = stage.node.statement(&stage.school, stage.school.anchors([commitment(number)]));
-        let wait = v1::Wait::Final.into();
-        let request = v1::SubmitRequest { statement: statement.into(), wait, ..Default::default() };
+        let request = until_final(&stage, number);
         let mut client = stage.anchoring();
         async move { client.submit(request).await }
     };
@@ -160,12 +162,7 @@ async fn where_all_places_are_taken_the_idle_give_way_and_those_who_wait_for_som
     log.get_checkpoint(v1::GetCheckpointRequest {}).await.unwrap();
     // An error is an end too: the connection was reset.
     let _ = idle.read_to_end(&mut Vec::new()).await;
-    let statement = stage.node.statement(&stage.school, stage.school.anchors([commitment(5)]));
-    stage
-        .anchoring()
-        .submit(v1::SubmitRequest { statement: statement.into(), ..Default::default() })
-        .await
-        .unwrap();
+    stage.anchoring().submit(until_final(&stage, 5)).await.unwrap();
     watch.next().await.unwrap().unwrap();
 }
 
@@ -174,9 +171,7 @@ async fn a_connection_has_at_most_as_many_submissions_as_others_could_have() {
     let stage = Stage::with(Config { submits_max: 4, ..Config::default() }).await;
     stage.node.stop_committing();
     let submit = |channel: Channel, number| {
-        let statement = stage.node.statement(&stage.school, stage.school.anchors([commitment(number)]));
-        let wait = v1::Wait::Final.into();
-        let request = v1::SubmitRequest { statement: statement.into(), wait, ..Default::default() };
+        let request = until_final(&stage, number);
         let mut client = v1::anchoring_service_client::AnchoringServiceClient::new(channel);
         async move { client.submit(request).await }
     };
@@ -203,17 +198,14 @@ async fn a_connection_has_at_most_as_many_submissions_as_others_could_have() {
 async fn at_the_end_streams_are_told_requests_finish_and_nothing_new_is_taken() {
     let mut stage = Stage::new().await;
     stage.node.stop_committing();
-    let statement = stage.node.statement(&stage.school, stage.school.anchors([commitment(5)]));
-    let request = v1::SubmitRequest {
-        statement: statement.clone().into(),
-        wait: v1::Wait::Final.into(),
-        ..Default::default()
-    };
+    let request = until_final(&stage, 5);
     let mut watch = stage.log().watch_checkpoints(v1::WatchCheckpointsRequest {}).await.unwrap().into_inner();
     watch.next().await.unwrap().unwrap();
-    let requests =
-        tokio_stream::iter([v1::SubmitStreamRequest { statement: statement.into(), ..Default::default() }])
-            .chain(tokio_stream::pending());
+    let requests = tokio_stream::iter([v1::SubmitStreamRequest {
+        statement: request.statement.clone(),
+        ..Default::default()
+    }])
+    .chain(tokio_stream::pending());
     let mut submits = stage.anchoring().submit_stream(requests).await.unwrap().into_inner();
     let mut client = stage.anchoring();
     let waiting = tokio::spawn(async move { client.submit(request).await });
