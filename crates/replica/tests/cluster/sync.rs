@@ -72,9 +72,7 @@ fn members_with_damaged_stores_sign_again_once_they_have_what_they_had() {
     cluster.run_ms(1_000);
     let lost = cluster.height();
     for member in [2, 3] {
-        let guard = cluster.nodes[member].guard.clone();
-        lose(&mut cluster, member);
-        cluster.nodes[member].guard = guard;
+        cluster.wipe(member);
         cluster.nodes[member].standing = Some(Standing::CatchingUp(lost));
         cluster.start(member);
     }
@@ -172,9 +170,7 @@ fn a_wiped_member_shows_readers_the_newest_tree_as_soon_as_it_has_it() {
     assert!(cluster.run_for(5_000, |cluster| all_executed(cluster, &ids)));
     cluster.run_ms(1_000);
     let newest = cluster.nodes[0].height();
-    let guard = cluster.nodes[3].guard.clone();
-    lose(&mut cluster, 3);
-    cluster.nodes[3].guard = guard;
+    cluster.wipe(3);
     cluster.nodes[3].standing = Some(Standing::CatchingUp(newest));
     let behind = Rc::new(Cell::new(true));
     let lost = Rc::clone(&behind);
