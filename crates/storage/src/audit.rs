@@ -115,11 +115,12 @@ impl<'a, R: Read> Auditor<'a, R> {
 
     fn leaf(&mut self, height: Height, leaf: &[u8]) -> Result<(), StoreError> {
         let index = LeafIndex(self.frontier.size());
-        let mut nodes: Vec<PerfectNode> = Vec::new();
-        self.frontier.push_reporting(leaf_hash(leaf), |node| nodes.push(node));
         if self.depth == Depth::Records {
+            self.frontier.push(leaf_hash(leaf));
             return Ok(());
         }
+        let mut nodes: Vec<PerfectNode> = Vec::new();
+        self.frontier.push_reporting(leaf_hash(leaf), |node| nodes.push(node));
         for node in nodes {
             let stored = self.reader.log_node(node.level, node.index)?;
             ensure(stored == Some(node.hash), "log node", height)?;
