@@ -111,7 +111,7 @@ fn fail(
 /// Fills a small disk; gives the number of blocks that found room.
 fn fill_disk(plan: &Plan, blocks: &[ExecutedBlock]) -> Result<u64> {
     let folder = tempfile::tempdir()?;
-    let disk = Mounted::memory(&DISK_BYTES.to_string(), folder.path())?;
+    let disk = Mounted::memory(DISK_BYTES, folder.path())?;
     let store = disk.path().join("store");
     let newest = Height(400);
     let (said, succeeded, complaint) =

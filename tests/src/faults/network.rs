@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use kvitto_ledger::genesis::quorum;
 
 use super::{Outcome, Plan};
 use crate::live::namespaces::{self, Namespaces};
@@ -55,7 +56,7 @@ impl Scenario {
         let reached: Vec<_> = (0..members).map(|from| self.reached_from(members, needs, from)).collect();
         let together =
             |one: usize| (0..members).filter(|other| reached[one][*other] && reached[*other][one]).count();
-        !self.flaps && (0..members).any(|one| 3 * together(one) > 2 * members)
+        (0..members).any(|one| together(one) >= quorum(members))
     }
 
     fn reached_from(&self, members: usize, needs: Needs, from: usize) -> Vec<bool> {

@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use futures::{StreamExt, stream};
+use anyhow::{Context, Result, ensure};
 use kvitto_cli::commands::load::Latencies;
-use kvitto_client::{Answer, Client, ClientError, ManyOptions, Options, SignedStatement};
+use kvitto_client::{Client, ClientError, ManyOptions, Options, SignedStatement};
 use tokio::task::JoinSet;
 
 use super::{Outcome, Plan};
@@ -60,7 +59,7 @@ async fn overload(plan: &Plan, lasts: Duration, ledger: &mut Ledger, outcome: &m
     let idle = one_by_one(&writer).await?;
     outcome.times("idle: from submission to receipt", idle.clone());
     let idle_ms = Latencies::of(idle).context("some were measured")?.p50_ms;
-    let knee = knee(&writer, ledger.client(0, options())?).await?;
+    let knee = knee(&writer).await?;
     outcome.add("statements per second at the knee", knee);
     for _ in 0..plan.rounds {
         for index in 0..MEMBERS {
@@ -103,20 +102,10 @@ async fn one_by_one(writer: &Writer) -> Result<Vec<Duration>> {
     Ok(times)
 }
 
-/// What the ledger makes final per second, as much as it can: a stream that is never empty.
-async fn knee(writer: &Writer, client: Client) -> Result<u64> {
-    let end = Instant::now() + KNEE;
-    let of = writer.clone();
-    let statements = stream::iter(std::iter::from_fn(move || of.statement(1).ok()));
-    let statements = statements.take_while(move |_| std::future::ready(Instant::now() < end));
-    let mut answers = client.submit_many(statements, ManyOptions::default());
-    let (start, mut done) = (Instant::now(), 0);
-    while let Some(answered) = answers.next().await {
-        match answered.context("looking for the knee")?.answer {
-            Answer::Final(_) => done += 1,
-            other => bail!("an honest statement was not taken: {other:?}"),
-        }
-    }
+/// What the ledger makes final per second, as much as it can.
+async fn knee(writer: &Writer) -> Result<u64> {
+    let start = Instant::now();
+    let done = writer.all_it_can(1, ManyOptions::default().in_flight, KNEE).await?;
     Ok(((done as f64 / start.elapsed().as_secs_f64()) as u64).max(1))
 }
 

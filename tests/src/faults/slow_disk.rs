@@ -8,13 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use futures::{StreamExt, stream};
-use kvitto_client::{Answer, Client, ManyOptions, Options};
+use anyhow::{Context, Result, ensure};
+use kvitto_client::Options;
 
 use super::tools::{self, Mounted};
 use super::{Outcome, Plan};
-use crate::live::load::{Writer, options};
+use crate::live::load::options;
 use crate::live::{Checker, Launch, Ledger, Load, Pace, on_ledger};
 
 const MEMBERS: usize = 4;
@@ -26,6 +25,8 @@ const DISK_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 const MEMORY_MAX: u64 = 768 * 1024 * 1024;
 /// Statements that wait for a receipt, of 40 KB each; what is begun is waited for.
 const IN_FLIGHT: usize = 256;
+/// What is begun may take so much longer than the writing lasts.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Commitments of one statement.
 const ITEMS: u64 = 1_000;
 const CGROUP: &str = "/sys/fs/cgroup/blkio";
@@ -63,7 +64,8 @@ pub fn run(plan: &Plan, lasts: Duration) -> Result<Outcome> {
 async fn rounds(plan: &Plan, lasts: Duration, ledger: &mut Ledger, outcome: &mut Outcome) -> Result<()> {
     let progress = plan.progress(2 * plan.rounds);
     let mut load = Load::start(ledger, Pace { writers: 2, pause: Duration::from_millis(100) }).await?;
-    let writer = load.writer_of(ledger.second_school().await?, ledger.client(0, options())?);
+    let patient = Options { timeout: lasts + PATIENCE, ..options() };
+    let writer = load.writer_of(ledger.second_school().await?, ledger.client(0, patient)?);
     for _ in 0..plan.rounds {
         for (names, members) in [(ONE, VICTIM..MEMBERS), (ALL, 0..MEMBERS)] {
             let mut disks = Vec::new();
@@ -71,7 +73,7 @@ async fn rounds(plan: &Plan, lasts: Duration, ledger: &mut Ledger, outcome: &mut
                 disks.push(SlowDisk::put_under(ledger, member).await?);
             }
             let start = Instant::now();
-            let done = all_they_can(&writer, ledger, lasts).await?;
+            let done = writer.all_it_can(ITEMS, IN_FLIGHT, lasts).await?;
             outcome.add(names.per_second, done * ITEMS / start.elapsed().as_secs().max(1));
             for member in 0..MEMBERS {
                 let peak = ledger.member(member)?.peak_bytes()?;
@@ -102,25 +104,6 @@ async fn rounds(plan: &Plan, lasts: Duration, ledger: &mut Ledger, outcome: &mut
     let accounts = load.stop().await?;
     Checker::new(ledger)?.finish(ledger, &accounts).await?.report(outcome);
     Ok(())
-}
-
-/// Statements without pause, through one member whose answers may take long; how many became final.
-async fn all_they_can(writer: &Writer, ledger: &Ledger, lasts: Duration) -> Result<u64> {
-    let patient = Options { timeout: lasts + Duration::from_secs(60), ..options() };
-    let client = Client::connect(&[ledger.url(0)], ledger.trust().clone(), patient)?;
-    let end = Instant::now() + lasts;
-    let of = writer.clone();
-    let statements = stream::iter(std::iter::from_fn(move || of.statement(ITEMS).ok()));
-    let statements = statements.take_while(move |_| std::future::ready(Instant::now() < end));
-    let mut answers = client.submit_many(statements, ManyOptions { in_flight: IN_FLIGHT, receipts: false });
-    let mut done = 0;
-    while let Some(answered) = answers.next().await {
-        match answered.context("writing to a slow ledger")?.answer {
-            Answer::Final(_) => done += 1,
-            other => bail!("an honest statement was not taken: {other:?}"),
-        }
-    }
-    Ok(done)
 }
 
 /// A slow disk in the place of a member's data, and the group of processes for which it is slow.

@@ -64,8 +64,8 @@ impl Mounted {
     ///
     /// # Errors
     /// When it cannot be mounted.
-    pub fn memory(size: &str, path: &Path) -> Result<Self> {
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(path))?;
+    pub fn memory(bytes: u64, path: &Path) -> Result<Self> {
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"]).arg(path))?;
         Ok(Self(path.to_owned()))
     }
 

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use kvitto_client::{Answer, Client, ClientError, Final, Options, SignedStatement, Submitted};
+use futures::{StreamExt, stream};
+use kvitto_client::{Answer, Client, ClientError, Final, ManyOptions, Options, SignedStatement, Submitted};
 use kvitto_ledger::commitment::{DigestAlgorithm, DigestTarget};
 use kvitto_ledger::statement::body::{StatusCode, StatusItem, StatusTarget};
 use kvitto_ledger::statement::{Anchor, AnchorItem, Reason};
@@ -108,6 +109,26 @@ impl Writer {
                 Err(error) => return Err(error).context("an honest statement was not taken"),
             }
         }
+    }
+
+    /// Writes for so long as much as its node takes, and waits for what is under way then; how many statements became final.
+    ///
+    /// # Errors
+    /// When the ledger refuses, or does not answer.
+    pub async fn all_it_can(&self, items: u64, in_flight: usize, lasts: Duration) -> Result<u64> {
+        let end = Instant::now() + lasts;
+        let writer = self.clone();
+        let statements = stream::iter(std::iter::from_fn(move || writer.statement(items).ok()));
+        let statements = statements.take_while(move |_| std::future::ready(Instant::now() < end));
+        let mut answers = self.client.submit_many(statements, ManyOptions { in_flight, receipts: false });
+        let mut done = 0;
+        while let Some(answered) = answers.next().await {
+            match answered.context("writing without pause")?.answer {
+                Answer::Final(_) => done += 1,
+                other => bail!("an honest statement was not taken: {other:?}"),
+            }
+        }
+        Ok(done)
     }
 
     /// Anchors commitments in bulk: their records are proved, and their receipts not fetched.
